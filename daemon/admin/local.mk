@@ -1,0 +1,2 @@
+noinst_LIBRARIES += daemon/admin/libadmin.a
+daemon_admin_libadmin_a_SOURCES =

@@ -1,0 +1,16 @@
+noinst_LIBRARIES += daemon/pki/libpki.a
+daemon_pki_libpki_a_SOURCES = \
+	daemon/pki/ca.c \
+	daemon/pki/ca.h \
+	daemon/pki/cert.c \
+	daemon/pki/cert.h \
+	daemon/pki/certdir.c \
+	daemon/pki/certdir.h \
+	daemon/pki/cms.c \
+	daemon/pki/cms.h \
+	daemon/pki/csr.c \
+	daemon/pki/csr.h \
+	daemon/pki/key.c \
+	daemon/pki/key.h \
+	daemon/pki/scep.c \
+	daemon/pki/scep.h
