@@ -13,7 +13,7 @@ AM_TESTS_ENVIRONMENT = \
 	CORDON_SOURCE='$(abs_top_srcdir)'; export CORDON_SOURCE; \
 	CC='$(CC)'; export CC;
 
-UNIT_LDADD = $(LIBS_OF_DAEMON) $(CMOCKA_LIBS) $(SYSTEM_LIBS)
+TEST_LIBS = $(LIBS_OF_DAEMON) $(CMOCKA_LIBS) $(SYSTEM_LIBS)
 
 include tests/unit/base.mk
 include tests/unit/pki.mk
