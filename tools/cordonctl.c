@@ -1,0 +1,171 @@
+/* cordonctl.c - ask and tell the daemon: options and the table of verbs */
+#include <curl/curl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "config.h"
+
+#include "base/clock.h"
+#include "base/duration.h"
+#include "ctl/client.h"
+#include "ctl/table.h"
+#include "ctl/verbs.h"
+
+bool verbs_json;
+
+static const struct verb verbs[] = {
+	{ "status", "", "is everything well: push, devices, certificates, what needs a person", verb_status },
+	{ "steps", "", "what brings a server up, the next step in bold", verb_steps },
+	{ "devices", "[--state STATE] [--locked] [--users]", "list enrollments", verb_devices },
+	{ "show", "ID", "everything that is known of one enrollment", verb_show },
+	{ "access", "ID", "what the gate says of a device", verb_access },
+	{ "lock", "ID...", "refuse access by hand; the device itself is not locked", verb_lock },
+	{ "unlock", "ID...", "clear a lock", verb_lock },
+	{ "enroll-link", "[--uses N|any] [--serial S] [--device ID] [--lifetime 7d] [--note TEXT]",
+		"make an address that enrolls a device", verb_enroll_link },
+	{ "send", "ID TYPE [KEY=VALUE...] | ID --file COMMAND.plist   [--wait SECONDS] [--no-push]",
+		"queue a command and push", verb_send },
+	{ "push", "ID...", "ask devices to connect", verb_push },
+	{ "queue", "ID", "commands that wait", verb_queue },
+	{ "results", "ID [UUID]", "what a device answered", verb_results },
+	{ "reload", "", "look at configuration and certificates now", verb_reload },
+};
+
+static void
+help(FILE *to)
+{
+	fprintf(to, "Usage: cordonctl [--socket PATH] [--json] VERB ...\n\n");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		fprintf(to, "  %s%s%s %s\n", terminal_bold(), verbs[i].name, terminal_plain(), verbs[i].arguments);
+		fprintf(to, "        %s\n", verbs[i].text);
+	}
+	fprintf(to,
+		"\nIDs are enrollment ids, serial numbers, or beginnings of ids that fit one alone.\n"
+		"Exit status: 0 fine, 1 something needs a person, 2 no daemon, 64 usage, 65 refused.\n");
+}
+
+void
+print_json(const json_t *j)
+{
+	json_dumpf(j, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	putchar('\n');
+}
+
+const char *
+member(const json_t *object, const char *name)
+{
+	const char *s = json_string_value(json_object_get(object, name));
+
+	return s ? s : "";
+}
+
+int64_t
+member_int(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+bool
+member_true(const json_t *object, const char *name)
+{
+	return json_is_true(json_object_get(object, name));
+}
+
+int
+verdict(int status, const json_t *answer)
+{
+	const char *error = member(answer, "error");
+
+	if (status < 0)
+		return EXIT_NO_DAEMON;
+	if (status < 300 && status != 207)
+		return EXIT_FINE;
+	fprintf(stderr, "cordonctl: %s\n", *error ? error : "the daemon refused this request");
+	return status == 503 ? EXIT_ATTENTION : EXIT_REFUSED;
+}
+
+const char *
+ago(const char *iso)
+{
+	static char text[48];
+	char words[32];
+	struct tm tm = { 0 };
+
+	if (!strptime(iso, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		return "-";
+	duration_words(clock_wall() - (int64_t)timegm(&tm), words, sizeof(words));
+	if (strcmp(words, "just now") == 0)
+		return "just now";
+	snprintf(text, sizeof(text), "%s ago", words);
+	return text;
+}
+
+static int
+run_verb(int argc, char **argv)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(argv[0], verbs[i].name) != 0)
+			continue;
+		if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+			printf("Usage: cordonctl %s %s\n\n%s\n", verbs[i].name, verbs[i].arguments,
+				verbs[i].text);
+			return EXIT_FINE;
+		}
+		return verbs[i].run(argc, argv);
+	}
+	fprintf(stderr, "cordonctl: there is no verb \"%s\": cordonctl --help lists them\n", argv[0]);
+	return EXIT_USAGE_FAULT;
+}
+
+/* --json may stand anywhere: it is taken out before a verb sees its arguments. */
+static int
+take_json(int argc, char **argv)
+{
+	int kept = 0;
+
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			verbs_json = true;
+		else
+			argv[kept++] = argv[i];
+	}
+	argv[kept] = NULL;
+	return kept;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = { { "socket", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 } };
+	int c, status;
+
+	argc = take_json(argc, argv);
+	while ((c = getopt_long(argc, argv, "+s:hV", options, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			client_set_socket(optarg);
+			break;
+		case 'h':
+			help(stdout);
+			return EXIT_FINE;
+		case 'V':
+			puts("cordonctl " PACKAGE_VERSION);
+			return EXIT_FINE;
+		default:
+			return EXIT_USAGE_FAULT;
+		}
+	}
+	if (optind == argc) {
+		help(stderr);
+		return EXIT_USAGE_FAULT;
+	}
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	status = run_verb(argc - optind, argv + optind);
+	curl_global_cleanup();
+	return status;
+}

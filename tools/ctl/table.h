@@ -1,0 +1,28 @@
+/* table.h - rows and columns for people, as wide as the terminal; bold only there */
+#ifndef CORDON_CTL_TABLE_H
+#define CORDON_CTL_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TABLE_COLUMNS_MAX 12
+
+struct text_table;
+
+/* `titles` ends with NULL; static strings. */
+struct text_table *text_table_new(const char *const *titles);
+/* As many cells as there are titles; NULL is "-".  Copied. */
+void text_table_add(struct text_table *t, const char *const *cells);
+/* Prints with the columns' own widths; on a terminal the widest column gives way so that a row fits a line. */
+void text_table_print(const struct text_table *t);
+void text_table_free(struct text_table *t);
+
+bool terminal_is(void); /* stdout is one */
+const char *terminal_bold(void); /* the escape, or "" (no terminal, NO_COLOR) */
+const char *terminal_red(void);
+const char *terminal_green(void);
+const char *terminal_yellow(void);
+const char *terminal_plain(void);
+unsigned terminal_width(void); /* columns; 0: not a terminal */
+
+#endif
