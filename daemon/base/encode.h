@@ -7,7 +7,8 @@
 
 #define UUID_LEN 36 /* characters of a UUID in text, without the NUL */
 
-/* Standard alphabet with padding.  `line` > 0 breaks lines with LF after that many characters. */
+/* Standard alphabet with padding.  `line` > 0 breaks lines with LF after that many characters;
+ * the last line ends with one too. */
 void encode_base64(struct buf *out, struct bytes in, unsigned line);
 /* Base64url without padding (RFC 4648 section 5). */
 void encode_base64url(struct buf *out, struct bytes in);
