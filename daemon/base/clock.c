@@ -1,4 +1,6 @@
 /* clock.c - the two clocks */
+#include <stdbool.h>
+
 #include "base/clock.h"
 
 static struct timespec
@@ -40,35 +42,31 @@ clock_mono_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Times that the calendar cannot hold (a damaged record) give "", like 0. */
-__attribute__((format(strftime, 2, 0))) static char *
-format_utc(int64_t wall, const char *format, char *out, size_t size)
+/* False for 0 and for times that the calendar cannot hold (a damaged record): they give "". */
+static bool
+split(int64_t wall, bool utc, struct tm *tm)
 {
 	time_t t = (time_t)wall;
-	struct tm tm;
 
-	if (size == 0)
-		return out;
-	if (wall == 0 || !gmtime_r(&t, &tm) || strftime(out, size, format, &tm) == 0)
-		out[0] = '\0';
-	return out;
+	return wall != 0 && (utc ? gmtime_r(&t, tm) : localtime_r(&t, tm));
 }
 
 char *
 clock_iso(int64_t wall, char *out, size_t size)
 {
-	return format_utc(wall, "%Y-%m-%dT%H:%M:%SZ", out, size);
+	struct tm tm;
+
+	if (!split(wall, true, &tm) || strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		out[0] = '\0';
+	return out;
 }
 
 char *
 clock_local(int64_t wall, char *out, size_t size)
 {
-	time_t t = (time_t)wall;
 	struct tm tm;
 
-	if (size == 0)
-		return out;
-	if (wall == 0 || !localtime_r(&t, &tm) || strftime(out, size, "%Y-%m-%d %H:%M", &tm) == 0)
+	if (!split(wall, false, &tm) || strftime(out, size, "%Y-%m-%d %H:%M", &tm) == 0)
 		out[0] = '\0';
 	return out;
 }
@@ -76,5 +74,9 @@ clock_local(int64_t wall, char *out, size_t size)
 char *
 clock_date(int64_t wall, char *out, size_t size)
 {
-	return format_utc(wall, "%Y-%m-%d", out, size);
+	struct tm tm;
+
+	if (!split(wall, true, &tm) || strftime(out, size, "%Y-%m-%d", &tm) == 0)
+		out[0] = '\0';
+	return out;
 }
