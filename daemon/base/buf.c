@@ -115,18 +115,22 @@ buf_add_char(struct buf *b, char c)
 void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
+	size_t room = BUF_FIRST;
 	va_list ap;
 	int len;
 
-	va_start(ap, fmt);
-	len = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
-	if (len < 0)
-		return;
-	buf_reserve(b, (size_t)len + 1);
-	va_start(ap, fmt);
-	vsnprintf((char *)b->data + b->len, (size_t)len + 1, fmt, ap);
-	va_end(ap);
+	/* most texts fit at once; the second turn has room for the longer ones */
+	for (;;) {
+		buf_reserve(b, room);
+		va_start(ap, fmt);
+		len = vsnprintf((char *)b->data + b->len, room, fmt, ap);
+		va_end(ap);
+		if (len < 0)
+			return;
+		if ((size_t)len < room)
+			break;
+		room = (size_t)len + 1;
+	}
 	b->len += (size_t)len;
 }
 

@@ -205,7 +205,9 @@ percent_byte(struct bytes in, size_t *i, bool plus)
 	high = hex_value(in.data[*i + 1]);
 	low = hex_value(in.data[*i + 2]);
 	*i += 2;
-	return high < 0 || low < 0 ? 0 : (unsigned char)(high << 4 | low);
+	if (high < 0 || low < 0)
+		return 0;
+	return (unsigned char)(high << 4 | low);
 }
 
 int
