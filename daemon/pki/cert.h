@@ -30,6 +30,7 @@ int cert_validity(X509 *c, int64_t now);
 int cert_common_name(X509 *c, struct buf *out); /* UTF-8, appended; 0, -ENOENT */
 void cert_subject(X509 *c,
 	struct buf *out); /* "CN=..., O=..." as RFC 2253 orders nothing: as it stands, UTF-8 */
+void cert_name(const X509_NAME *name, struct buf *out); /* the same, of any name */
 void cert_issuer(X509 *c, struct buf *out);
 void cert_serial(X509 *c, struct buf *out); /* upper-case hex as `openssl x509 -serial` prints it */
 /* True when `issuer` signed `c` (names and signature). */

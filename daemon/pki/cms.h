@@ -2,6 +2,7 @@
 #ifndef CORDON_PKI_CMS_H
 #define CORDON_PKI_CMS_H
 
+#include <openssl/cms.h>
 #include <openssl/x509.h>
 
 #include "base/buf.h"
@@ -34,5 +35,22 @@ const char *cms_fault_words(enum cms_fault f);
  */
 enum cms_fault cms_verify_detached(struct bytes header, struct bytes body, bool allow_sha1,
 	X509 **signer, enum cms_digest *digest);
+
+/*
+ * The steps of it, which SCEP takes too.
+ */
+
+/* A message of this type (NID), DER or BER, with nothing behind it; else NULL. */
+CMS_ContentInfo *cms_parse(struct bytes in, int type);
+/*
+ * The only signer and its certificate (both stay the message's) of a message with one digest
+ * algorithm and few certificates.  Else CMS_SIGNERS, CMS_MALFORMED or CMS_NO_CERT.
+ */
+enum cms_fault cms_signer(CMS_ContentInfo *cms, CMS_SignerInfo **si, X509 **cert);
+/* 0, or -EINVAL: not a digest that we trust, or SHA-1 where it is not allowed. */
+int cms_digest_of(int nid, bool allow_sha1, enum cms_digest *ret);
+int cms_signer_digest(CMS_SignerInfo *si, bool allow_sha1, enum cms_digest *ret);
+/* After cms_signer.  `content` is NULL when it is embedded; `out` may be NULL. */
+bool cms_verify(CMS_ContentInfo *cms, X509 *cert, BIO *content, BIO *out);
 
 #endif

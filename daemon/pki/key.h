@@ -25,6 +25,13 @@ const char *key_describe(EVP_PKEY *key, char *out, size_t size);
 /* First 8 hex digits of key_spki_sha256: the XXXXXXXX of push-XXXXXXXX.key. */
 int key_short_name(EVP_PKEY *key, char out[9]);
 
+/*
+ * May a stranger's signature be checked with it?  RSA up to KEY_RSA_MAX bits or a NIST curve:
+ * larger keys and home-made curves only serve to cost us time.
+ */
+#define KEY_RSA_MAX 8192
+bool key_is_ordinary(EVP_PKEY *key);
+
 /* The error queue's oldest reason as words; empties the queue.  "" when there is none. */
 const char *pki_error(char *out, size_t size);
 

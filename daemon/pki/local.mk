@@ -8,6 +8,8 @@ daemon_pki_libpki_a_SOURCES = \
 	daemon/pki/certdir.h \
 	daemon/pki/cms.c \
 	daemon/pki/cms.h \
+	daemon/pki/coding.c \
+	daemon/pki/coding.h \
 	daemon/pki/csr.c \
 	daemon/pki/csr.h \
 	daemon/pki/key.c \
