@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "base/log.h"
 #include "conf/conf.h"
 #include "net/http.h"
 #include "net/loop.h"
@@ -19,6 +20,7 @@
 #include "store/store.h"
 
 struct pusher;
+struct table;
 
 struct mdm_numbers {
 	uint64_t authenticate, token_update, checkout, other_checkin;
@@ -38,7 +40,17 @@ struct mdm {
 	struct certdir *certs;
 	struct mdm_numbers numbers;
 	int64_t started_at;
+
+	/* Kept by the verbs themselves: all zero at start, freed by mdm_fini. */
+	int64_t (*wall)(void);	   /* NULL: clock_wall */
+	struct table *sessions;	   /* id -> wall time of the Idle that began its session */
+	struct table *scep_busy;   /* enrollment numbers that a certificate is being made for */
+	struct log_budget chatter; /* refusals of devices */
+	struct log_budget strays;  /* refusals of who knows whom: links, SCEP */
 };
+
+void mdm_fini(struct mdm *m);
+int64_t mdm_now(const struct mdm *m); /* wall seconds */
 
 /*
  * What is missing before devices can enroll, as one plain sentence in `out` ("MDM not configured:
@@ -47,5 +59,14 @@ struct mdm {
 bool mdm_not_configured(const struct mdm *m, struct buf *out);
 /* The push pair that new enrollments get; NULL when there is none.  Topic guard included. */
 const struct certpair *mdm_push_pair(const struct mdm *m);
+/*
+ * Topic guard (DESIGN "Reload"): may new enrollments get this topic?  Yes when it was ours before,
+ * was accepted by a person, or no device is enrolled under another.
+ */
+bool mdm_topic_allowed(const struct mdm *m, const char *topic);
+/* Is a message under this topic for us: a certificate for it is there, or it was ours before. */
+bool mdm_topic_ours(const struct mdm *m, const char *topic);
+/* Records that a topic is ours from now on (an enrollment under it, or a person's word). */
+int mdm_topic_accept(struct mdm *m, const char *topic);
 
 #endif

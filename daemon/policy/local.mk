@@ -2,5 +2,7 @@ noinst_LIBRARIES += daemon/policy/libpolicy.a
 daemon_policy_libpolicy_a_SOURCES = \
 	daemon/policy/gate.c \
 	daemon/policy/gate.h \
+	daemon/policy/lapse.c \
+	daemon/policy/lapse.h \
 	daemon/policy/states.c \
 	daemon/policy/states.h

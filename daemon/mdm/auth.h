@@ -1,0 +1,43 @@
+/*
+ * auth.h - which certificate speaks: Mdm-Signature or TLS, by our CA, known, in time
+ *
+ * facts/protocol.md C.3, DESIGN "Issuance records".  Whose certificate it is, is the party's
+ * question (party.h); a revoked one is let through to there with a flag, because a replaced
+ * identity that speaks again is an alarm and not only a refusal.
+ */
+#ifndef CORDON_MDM_AUTH_H
+#define CORDON_MDM_AUTH_H
+
+#include <openssl/x509.h>
+
+#include "mdm/mdm.h"
+#include "store/identity.h"
+
+struct credentials {
+	const char *signature; /* Mdm-Signature; NULL: none */
+	unsigned signatures;   /* how many such fields there were */
+	X509 *peer;	       /* TLS client certificate; NULL: none */
+	struct bytes body;     /* what was signed, byte by byte */
+};
+
+struct speaker {
+	X509 *cert; /* owned */
+	unsigned char sha256[SHA256_LEN];
+	char number[UUID_LEN + 1]; /* enrollment number from its SAN; "" */
+	int64_t not_before, not_after;
+	struct identity *identity; /* its issuance record, owned; NULL: lost */
+	bool expired;		   /* within identity-grace: is offered nothing but its renewal */
+	bool revoked;
+};
+
+/* 0; -EACCES with *why, a static sentence; -EIO when the store cannot be read. */
+int auth_identify(
+	struct mdm *m, const struct credentials *c, struct speaker *ret, const char **why);
+/* The same for a certificate whose possession is proven: takes no reference of its own on failure.
+ */
+int auth_certificate(struct mdm *m, X509 *cert, struct speaker *ret, const char **why);
+void auth_speaker_free(struct speaker *s);
+/* Issued by the SSC or one before it. */
+bool auth_is_ours(const struct certdir *certs, X509 *cert);
+
+#endif

@@ -1,0 +1,13 @@
+/* checkin.h - the check-in verbs: Authenticate, TokenUpdate, CheckOut and the smaller ones
+ * (facts/protocol.md A) */
+#ifndef CORDON_MDM_CHECKIN_H
+#define CORDON_MDM_CHECKIN_H
+
+#include "mdm/party.h"
+
+/* `out` is the whole answer.  Everything changed is in the store's running batch when it returns.
+ */
+void checkin_answer(
+	struct mdm *m, const struct message *msg, const struct speaker *who, struct reply *out);
+
+#endif

@@ -1,0 +1,26 @@
+/* enqueue.h - commands into queues: limits, duplicates, supersession, and the push that follows */
+#ifndef CORDON_MDM_ENQUEUE_H
+#define CORDON_MDM_ENQUEUE_H
+
+#include "mdm/command.h"
+#include "mdm/mdm.h"
+
+struct enqueue_options {
+	const char *actor; /* for journal and queue; NULL: the daemon */
+	bool by_person;
+	bool refresh; /* a scheduled query: not again while one of its type waits */
+	bool no_push;
+};
+
+/*
+ * Queues one command for `count` enrollments; its body is kept once.  fault[i] becomes 0, or
+ * -ENOENT no such enrollment, -ESTALE it is not enrolled, -ENOSPC its queue is full, -EEXIST the
+ * CommandUUID was used for it before, -EALREADY the refresh waits already.  Pushes are asked for
+ * after the commit.  Returns how many were queued, or -errno when nothing could be.
+ */
+int mdm_enqueue(struct mdm *m, const char *const *ids, size_t count, const struct command *c,
+	const struct enqueue_options *o, int *fault);
+/* What a fault of mdm_enqueue means, for people. */
+const char *enqueue_fault_words(int fault);
+
+#endif

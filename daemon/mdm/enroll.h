@@ -1,0 +1,36 @@
+/* enroll.h - /enroll: who gets an enrollment profile, and the links that say so (DESIGN "Links") */
+#ifndef CORDON_MDM_ENROLL_H
+#define CORDON_MDM_ENROLL_H
+
+#include "mdm/mdm.h"
+#include "mdm/reply.h"
+#include "store/delivery.h"
+#include "store/link.h"
+
+/* For the route table: GET; ctx is the struct mdm. */
+void enroll_handle(struct http_request *r, void *ctx);
+
+/* One profile to be delivered: not yet in the store, not yet signed. */
+struct enroll_offer {
+	struct delivery *delivery;
+	struct buf profile; /* XML; holds the challenge */
+};
+/*
+ * May `token` (NULL: no link) have a profile?  True: *ret is the caller's.  False: `out` says why
+ * not (503 "MDM not configured", 403 with a sentence).
+ */
+bool enroll_offer(struct mdm *m, const char *token, struct enroll_offer *ret, struct reply *out);
+void enroll_offer_free(struct enroll_offer *o);
+
+struct enroll_link {
+	int64_t lifetime;			    /* seconds; 0: enrollment.link-lifetime */
+	uint32_t uses;				    /* 0: 1; LINK_ANY */
+	const char *serial, *device, *actor, *note; /* NULL each */
+};
+/*
+ * Appends the address; only the token's hash is kept.  `ret` (may be NULL) is the record, the
+ * caller's. 0; -EINVAL a value that makes no sense; -errno of the store.
+ */
+int enroll_link_new(struct mdm *m, const struct enroll_link *o, struct buf *url, struct link **ret);
+
+#endif

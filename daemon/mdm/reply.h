@@ -1,0 +1,26 @@
+/* reply.h - what a verb answers, before anything of HTTP */
+#ifndef CORDON_MDM_REPLY_H
+#define CORDON_MDM_REPLY_H
+
+#include "base/buf.h"
+
+#define TYPE_PLIST "application/xml; charset=UTF-8"
+
+struct reply {
+	int status;
+	const char *type; /* static; NULL: no Content-Type */
+	struct buf body;
+};
+
+#define REPLY_INIT               \
+	{                        \
+		200, 0, BUF_INIT \
+	}
+
+void reply_free(struct reply *r); /* cleanses: bodies may hold secrets */
+/* Replaces what was there: one line of text. */
+void reply_text(struct reply *r, int status, const char *text);
+/* 503, for the store that takes no changes now; devices try again. */
+void reply_busy(struct reply *r);
+
+#endif
