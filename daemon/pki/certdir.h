@@ -58,7 +58,8 @@ struct certdir {
 	struct certdir_remark *remarks;
 	size_t remark_count;
 	int64_t scanned_at;
-	int64_t next_change; /* earliest notBefore or notAfter ahead: judge again then; 0: none */
+	int64_t next_change; /* earliest notBefore, or second after a notAfter, ahead: judge again
+				then; 0: none */
 };
 
 /* What earlier scans saw, by device, inode, size and times: unchanged files are not read again. One

@@ -6,6 +6,15 @@ daemon_pki_libpki_a_SOURCES = \
 	daemon/pki/cert.h \
 	daemon/pki/certdir.c \
 	daemon/pki/certdir.h \
+	daemon/pki/certfile.c \
+	daemon/pki/certfile.h \
+	daemon/pki/certpair.c \
+	daemon/pki/certpair.h \
+	daemon/pki/certpush.c \
+	daemon/pki/certrole.c \
+	daemon/pki/certrole.h \
+	daemon/pki/certscan.c \
+	daemon/pki/certscan.h \
 	daemon/pki/cms.c \
 	daemon/pki/cms.h \
 	daemon/pki/coding.c \
