@@ -233,6 +233,21 @@ leaf_size(const struct object *o)
 	}
 }
 
+/* libplist would cut such a string at its NUL, and what is judged would not be what was sent. */
+static bool
+holds_nul(const struct binary *b, const struct object *o)
+{
+	const unsigned char *text = b->in.data + o->body;
+	uint64_t i;
+
+	if (o->kind == 5)
+		return memchr(text, 0, o->count) != NULL;
+	for (i = 0; o->kind == 6 && i < o->count; i++)
+		if (text[2 * i] == 0 && text[2 * i + 1] == 0)
+			return true;
+	return false;
+}
+
 static int
 visit_leaf(struct binary *b, const struct object *o)
 {
@@ -240,6 +255,8 @@ visit_leaf(struct binary *b, const struct object *o)
 
 	if (size < 0 || (uint64_t)size > o->available)
 		return -EINVAL;
+	if (holds_nul(b, o))
+		return -EILSEQ;
 	b->expanded += (size_t)size;
 	return b->expanded > EXPANDED_MAX ? -E2BIG : 0;
 }
