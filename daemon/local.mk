@@ -8,8 +8,14 @@ SYSTEM_LIBS = $(LIBEVENT_LIBS) $(NGHTTP2_LIBS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $
 
 noinst_LIBRARIES += daemon/libdaemon.a
 daemon_libdaemon_a_SOURCES = \
+	daemon/check.c \
+	daemon/check.h \
 	daemon/daemon.c \
-	daemon/daemon.h
+	daemon/daemon.h \
+	daemon/graph.h \
+	daemon/reload.c \
+	daemon/routes.c \
+	daemon/start.c
 
 sbin_PROGRAMS += cordond
 cordond_SOURCES = daemon/main.c

@@ -18,7 +18,8 @@
 bool verbs_json;
 
 static const struct verb verbs[] = {
-	{ "status", "", "is everything well: push, devices, certificates, what needs a person", verb_status },
+	{ "status", "", "is everything well: push, devices, certificates, what needs a person",
+		verb_status },
 	{ "steps", "", "what brings a server up, the next step in bold", verb_steps },
 	{ "devices", "[--state STATE] [--locked] [--users]", "list enrollments", verb_devices },
 	{ "show", "ID", "everything that is known of one enrollment", verb_show },
@@ -40,12 +41,14 @@ help(FILE *to)
 {
 	fprintf(to, "Usage: cordonctl [--socket PATH] [--json] VERB ...\n\n");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		fprintf(to, "  %s%s%s %s\n", terminal_bold(), verbs[i].name, terminal_plain(), verbs[i].arguments);
+		fprintf(to, "  %s%s%s %s\n", terminal_bold(), verbs[i].name, terminal_plain(),
+			verbs[i].arguments);
 		fprintf(to, "        %s\n", verbs[i].text);
 	}
-	fprintf(to,
-		"\nIDs are enrollment ids, serial numbers, or beginnings of ids that fit one alone.\n"
-		"Exit status: 0 fine, 1 something needs a person, 2 no daemon, 64 usage, 65 refused.\n");
+	fprintf(to, "\nIDs are enrollment ids, serial numbers, or beginnings of ids that fit one "
+		    "alone.\n"
+		    "Exit status: 0 fine, 1 something needs a person, 2 no daemon, 64 usage, 65 "
+		    "refused.\n");
 }
 
 void
@@ -117,7 +120,8 @@ run_verb(int argc, char **argv)
 		}
 		return verbs[i].run(argc, argv);
 	}
-	fprintf(stderr, "cordonctl: there is no verb \"%s\": cordonctl --help lists them\n", argv[0]);
+	fprintf(stderr, "cordonctl: there is no verb \"%s\": cordonctl --help lists them\n",
+		argv[0]);
 	return EXIT_USAGE_FAULT;
 }
 

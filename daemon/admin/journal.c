@@ -23,7 +23,7 @@
 struct entry {
 	struct entry *next;
 	struct buf datagram; /* native protocol, when there is a journal */
-	int level; /* for stderr */
+	int level;	     /* for stderr */
 	char *message;
 };
 

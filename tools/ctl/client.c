@@ -46,7 +46,8 @@ explain(CURLcode code)
 {
 	if (access(the_socket(), F_OK) != 0)
 		fprintf(stderr,
-			"cordonctl: there is no control socket %s: is cordond running? (systemctl status "
+			"cordonctl: there is no control socket %s: is cordond running? (systemctl "
+			"status "
 			"cordond)\n",
 			the_socket());
 	else if (access(the_socket(), W_OK) != 0)
@@ -75,7 +76,8 @@ set_up(CURL *curl, const char *method, struct bytes body, struct buf *answer)
 }
 
 int
-client_request(const char *method, const char *path, const char *type, struct bytes body, json_t **ret)
+client_request(
+	const char *method, const char *path, const char *type, struct bytes body, json_t **ret)
 {
 	CURL *curl = curl_easy_init();
 	struct buf url = BUF_INIT, answer = BUF_INIT, header = BUF_INIT;

@@ -10,10 +10,12 @@
 void client_set_socket(const char *path);
 
 /*
- * Sends `body` (NULL: none) as `type` and returns the HTTP status, with the answer's JSON in *ret (caller's; NULL when the
- * answer has no JSON).  -1 when the daemon cannot be reached or cut the connection: the sentence is already on stderr.
+ * Sends `body` (NULL: none) as `type` and returns the HTTP status, with the answer's JSON in *ret
+ * (caller's; NULL when the answer has no JSON).  -1 when the daemon cannot be reached or cut the
+ * connection: the sentence is already on stderr.
  */
-int client_request(const char *method, const char *path, const char *type, struct bytes body, json_t **ret);
+int client_request(
+	const char *method, const char *path, const char *type, struct bytes body, json_t **ret);
 int client_get(const char *path, json_t **ret);
 /* Takes `body`. */
 int client_send_json(const char *method, const char *path, json_t *body, json_t **ret);

@@ -38,22 +38,25 @@ print_answer(const json_t *answer)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)answer, key, v) {
+	json_object_foreach((json_t *)(uintptr_t)answer, key, v)
+	{
 		const char *inner;
 		json_t *w;
 
 		if (json_is_object(v)) {
 			printf("%s%s%s\n", terminal_bold(), key, terminal_plain());
-			json_object_foreach(v, inner, w) {
-				char *text = json_is_string(w) ? strdup(json_string_value(w)) :
-								  json_dumps(w, JSON_ENCODE_ANY);
+			json_object_foreach(v, inner, w)
+			{
+				char *text = json_is_string(w) ? strdup(json_string_value(w))
+							       : json_dumps(w, JSON_ENCODE_ANY);
 
 				printf("  %-34s %s\n", inner, text ? text : "");
 				free(text);
 			}
 			continue;
 		}
-		char *text = json_is_string(v) ? strdup(json_string_value(v)) : json_dumps(v, JSON_ENCODE_ANY);
+		char *text = json_is_string(v) ? strdup(json_string_value(v))
+					       : json_dumps(v, JSON_ENCODE_ANY);
 
 		printf("%-36s %s\n", key, text ? text : "");
 		free(text);
@@ -63,8 +66,8 @@ print_answer(const json_t *answer)
 static void
 print_result(const json_t *r)
 {
-	printf("%s %s %s%s%s\n", member(r, "uuid"), member(r, "type"), terminal_bold(), member(r, "status"),
-		terminal_plain());
+	printf("%s %s %s%s%s\n", member(r, "uuid"), member(r, "type"), terminal_bold(),
+		member(r, "status"), terminal_plain());
 	if (*member(r, "error_text"))
 		printf("  %s\n", member(r, "error_text"));
 	print_answer(json_object_get(r, "answer"));
@@ -92,7 +95,8 @@ wait_result(const char *id, const char *uuid, long seconds)
 	buf_free(&path);
 	if (status == 404) {
 		fprintf(stderr,
-			"cordonctl: no answer within %ld s: the command waits for the device (cordonctl queue %s)\n",
+			"cordonctl: no answer within %ld s: the command waits for the device "
+			"(cordonctl queue %s)\n",
 			seconds, id);
 		json_decref(r);
 		return EXIT_ATTENTION;
@@ -120,7 +124,8 @@ static int
 parse_send(int argc, char **argv, struct sending *s)
 {
 	static const struct option options[] = { { "file", required_argument, NULL, 'f' },
-		{ "wait", required_argument, NULL, 'w' }, { "no-push", no_argument, NULL, 'n' }, { 0 } };
+		{ "wait", required_argument, NULL, 'w' }, { "no-push", no_argument, NULL, 'n' },
+		{ 0 } };
 	int c;
 
 	optind = 0;
@@ -165,7 +170,8 @@ send_file(const struct sending *s, json_t **answer)
 	client_add_segment(&path, s->id);
 	if (s->no_push)
 		buf_add_str(&path, "?nopush=1");
-	status = client_request("PUT", buf_str(&path), "application/xml", buf_bytes(&content), answer);
+	status = client_request(
+		"PUT", buf_str(&path), "application/xml", buf_bytes(&content), answer);
 	buf_free(&content);
 	buf_free(&path);
 	return verdict(status, *answer);
@@ -204,7 +210,8 @@ verb_send(int argc, char **argv)
 	else if (code == EXIT_FINE && verbs_json)
 		print_json(answer);
 	else if (code == EXIT_FINE)
-		printf("%s %s queued\n", member(answer, "command_uuid"), member(answer, "request_type"));
+		printf("%s %s queued\n", member(answer, "command_uuid"),
+			member(answer, "request_type"));
 	json_decref(answer);
 	return code;
 }
@@ -237,7 +244,8 @@ verb_push(int argc, char **argv)
 int
 verb_queue(int argc, char **argv)
 {
-	static const char *const titles[] = { "UUID", "COMMAND", "QUEUED", "OFFERED", "NOT NOW", "BY", NULL };
+	static const char *const titles[] = { "UUID", "COMMAND", "QUEUED", "OFFERED", "NOT NOW",
+		"BY", NULL };
 	struct text_table *t;
 	struct buf path = BUF_INIT;
 	json_t *q = NULL;
@@ -251,15 +259,16 @@ verb_queue(int argc, char **argv)
 	code = verdict(client_get(buf_str(&path), &q), q);
 	buf_free(&path);
 	t = text_table_new(titles);
-	json_array_foreach(json_object_get(q, "queue"), i, e) {
+	json_array_foreach(json_object_get(q, "queue"), i, e)
+	{
 		char not_now[24], queued[48];
 		const char *offered;
 
 		snprintf(not_now, sizeof(not_now), "%" PRId64, member_int(e, "not_now"));
 		snprintf(queued, sizeof(queued), "%s", ago(member(e, "queued_at")));
 		offered = ago(member(e, "offered_at"));
-		text_table_add(t, (const char *const[]){ member(e, "uuid"), member(e, "type"), queued, offered,
-					  not_now, member(e, "actor") });
+		text_table_add(t, (const char *const[]){ member(e, "uuid"), member(e, "type"),
+					  queued, offered, not_now, member(e, "actor") });
 	}
 	if (code == EXIT_FINE && verbs_json)
 		print_json(json_object_get(q, "queue"));
@@ -275,7 +284,8 @@ verb_queue(int argc, char **argv)
 static int
 list_results(const char *id)
 {
-	static const char *const titles[] = { "UUID", "COMMAND", "STATUS", "ANSWERED", "ERROR", NULL };
+	static const char *const titles[] = { "UUID", "COMMAND", "STATUS", "ANSWERED", "ERROR",
+		NULL };
 	struct text_table *t;
 	struct buf path = BUF_INIT;
 	json_t *list = NULL;
@@ -287,9 +297,11 @@ list_results(const char *id)
 	code = verdict(client_get(buf_str(&path), &list), list);
 	buf_free(&path);
 	t = text_table_new(titles);
-	json_array_foreach(json_object_get(list, "results"), i, r) {
-		text_table_add(t, (const char *const[]){ member(r, "uuid"), member(r, "type"), member(r, "status"),
-					  ago(member(r, "at")), member(r, "error_text") });
+	json_array_foreach(json_object_get(list, "results"), i, r)
+	{
+		text_table_add(t, (const char *const[]){ member(r, "uuid"), member(r, "type"),
+					  member(r, "status"), ago(member(r, "at")),
+					  member(r, "error_text") });
 	}
 	if (code == EXIT_FINE && verbs_json)
 		print_json(json_object_get(list, "results"));

@@ -1,4 +1,5 @@
-/* devices.c - cordonctl devices, show, lock, unlock, access, enroll-link: who is under management */
+/* devices.c - cordonctl devices, show, lock, unlock, access, enroll-link: who is under management
+ */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,16 +11,16 @@
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 
-static const char *const device_titles[] = { "ID", "SERIAL", "NAME", "MODEL", "OS", "STATE", "LAST SEEN",
-	"LOCK", NULL };
+static const char *const device_titles[] = { "ID", "SERIAL", "NAME", "MODEL", "OS", "STATE",
+	"LAST SEEN", "LOCK", NULL };
 
 static void
 add_device(struct text_table *t, const json_t *d)
 {
 	const char *name = member(d, "name"), *user = member(d, "user");
-	const char *cells[] = { member(d, "id"), member(d, "serial"), *user ? user : name, member(d, "model"),
-		member(d, "os"), member(d, "state"), ago(member(d, "last_seen")),
-		member_true(d, "locked") ? "locked" : "" };
+	const char *cells[] = { member(d, "id"), member(d, "serial"), *user ? user : name,
+		member(d, "model"), member(d, "os"), member(d, "state"),
+		ago(member(d, "last_seen")), member_true(d, "locked") ? "locked" : "" };
 
 	text_table_add(t, cells);
 }
@@ -38,11 +39,13 @@ list(const char *filter, struct text_table *table, json_t *all)
 		size_t i;
 
 		buf_reset(&path);
-		buf_printf(&path, "/v1/enrollments?%s%s%s", filter, cursor ? "&cursor=" : "", cursor ? cursor : "");
+		buf_printf(&path, "/v1/enrollments?%s%s%s", filter, cursor ? "&cursor=" : "",
+			cursor ? cursor : "");
 		free(cursor);
 		cursor = NULL;
 		code = verdict(client_get(buf_str(&path), &page), page);
-		json_array_foreach(json_object_get(page, "enrollments"), i, d) {
+		json_array_foreach(json_object_get(page, "enrollments"), i, d)
+		{
 			add_device(table, d);
 			json_array_append(all, (json_t *)(uintptr_t)d);
 		}
@@ -111,7 +114,8 @@ print_page(const json_t *e)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)e, key, v) {
+	json_object_foreach((json_t *)(uintptr_t)e, key, v)
+	{
 		const char *inner;
 		json_t *w;
 
@@ -123,7 +127,8 @@ print_page(const json_t *e)
 			continue;
 		}
 		printf("%s%s%s\n", terminal_bold(), key, terminal_plain());
-		json_object_foreach(v, inner, w) {
+		json_object_foreach(v, inner, w)
+		{
 			printf("  %-30s ", inner);
 			print_value(w);
 		}
@@ -174,13 +179,15 @@ verb_lock(int argc, char **argv)
 		buf_add_str(&path, "/v1/enrollments");
 		client_add_segment(&path, argv[i]);
 		client_add_segment(&path, argv[0]);
-		code = verdict(client_request("POST", buf_str(&path), NULL, bytes_str(""), &answer), answer);
+		code = verdict(client_request("POST", buf_str(&path), NULL, bytes_str(""), &answer),
+			answer);
 		if (code > worst)
 			worst = code;
 		if (code == EXIT_FINE && verbs_json)
 			print_json(answer);
 		else if (code == EXIT_FINE && lock)
-			printf("%s: access is locked. The device itself is not: cordonctl send %s DeviceLock "
+			printf("%s: access is locked. The device itself is not: cordonctl send %s "
+			       "DeviceLock "
 			       "locks it, EraseDevice erases it.\n",
 				argv[i], argv[i]);
 		else if (code == EXIT_FINE)
@@ -222,8 +229,10 @@ static int
 link_body(int argc, char **argv, json_t *body)
 {
 	static const struct option options[] = { { "uses", required_argument, NULL, 'u' },
-		{ "serial", required_argument, NULL, 's' }, { "device", required_argument, NULL, 'd' },
-		{ "lifetime", required_argument, NULL, 'l' }, { "note", required_argument, NULL, 'n' }, { 0 } };
+		{ "serial", required_argument, NULL, 's' },
+		{ "device", required_argument, NULL, 'd' },
+		{ "lifetime", required_argument, NULL, 'l' },
+		{ "note", required_argument, NULL, 'n' }, { 0 } };
 	int c;
 
 	optind = 0;
@@ -239,7 +248,8 @@ link_body(int argc, char **argv, json_t *body)
 				break;
 			}
 			if (*end || uses < 1 || uses > 1000000) {
-				fprintf(stderr, "cordonctl enroll-link: --uses takes a number from 1 or \"any\"\n");
+				fprintf(stderr, "cordonctl enroll-link: --uses takes a number from "
+						"1 or \"any\"\n");
 				return -1;
 			}
 			json_object_set_new(body, "uses", json_integer(uses));
@@ -279,7 +289,8 @@ verb_enroll_link(int argc, char **argv)
 	else if (code == EXIT_FINE) {
 		puts(member(answer, "url"));
 		if (terminal_is())
-			printf("Open this address on the device, in Safari. It is valid until %s.\n",
+			printf("Open this address on the device, in Safari. It is valid until "
+			       "%s.\n",
 				member(answer, "expires"));
 	}
 	json_decref(answer);

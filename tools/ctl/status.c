@@ -21,7 +21,8 @@ print_push(const json_t *push)
 	const json_t *certificate = json_object_get(push, "certificate");
 	const char *state = member(push, "state");
 
-	printf("Apple MDM push notification status: %s%s%s", state_color(state), state, terminal_plain());
+	printf("Apple MDM push notification status: %s%s%s", state_color(state), state,
+		terminal_plain());
 	if (*member(push, "words"))
 		printf(" (%s)", member(push, "words"));
 	if (*member(push, "since"))
@@ -33,12 +34,14 @@ print_push(const json_t *push)
 		member_true(push, "current") ? "" : " (earlier devices only)");
 	printf("  devices      %" PRId64 "\n", member_int(push, "devices"));
 	if (!json_is_object(certificate)) {
-		printf("  certificate  %snone%s: these devices can only be met when they poll, and must be "
+		printf("  certificate  %snone%s: these devices can only be met when they poll, and "
+		       "must be "
 		       "enrolled again\n",
 			terminal_red(), terminal_plain());
 		return;
 	}
-	printf("  certificate  %s, serial %s\n", member(certificate, "file"), member(certificate, "serial"));
+	printf("  certificate  %s, serial %s\n", member(certificate, "file"),
+		member(certificate, "serial"));
 	printf("  renew by     %.10s (%" PRId64 " days)\n", member(certificate, "not_after"),
 		member_int(certificate, "days_left"));
 }
@@ -50,8 +53,8 @@ print_certificate(const char *title, const json_t *c)
 		printf("%-14s none\n", title);
 		return;
 	}
-	printf("%-14s %s, %s, until %.10s (%" PRId64 " days)\n", title, member(c, "name"), member(c, "file"),
-		member(c, "not_after"), member_int(c, "days_left"));
+	printf("%-14s %s, %s, until %.10s (%" PRId64 " days)\n", title, member(c, "name"),
+		member(c, "file"), member(c, "not_after"), member_int(c, "days_left"));
 }
 
 static void
@@ -62,7 +65,8 @@ print_configuration(const json_t *conf)
 
 	printf("%-14s %s%s\n", "configuration", member(conf, "file"),
 		member_true(conf, "last_good") ? " has faults: the last good one is in use" : "");
-	json_array_foreach(json_object_get(conf, "warnings"), i, item) {
+	json_array_foreach(json_object_get(conf, "warnings"), i, item)
+	{
 		printf("  warning: %s\n", json_string_value(item));
 	}
 }
@@ -72,8 +76,9 @@ print_devices(const json_t *d)
 {
 	printf("%-14s %" PRId64 " enrolled, %" PRId64 " inactive, %" PRId64 " pending, %" PRId64
 	       " removed; %" PRId64 " locked; %" PRId64 " user channels\n",
-		"devices", member_int(d, "enrolled"), member_int(d, "inactive"), member_int(d, "pending"),
-		member_int(d, "removed"), member_int(d, "locked"), member_int(d, "users"));
+		"devices", member_int(d, "enrolled"), member_int(d, "inactive"),
+		member_int(d, "pending"), member_int(d, "removed"), member_int(d, "locked"),
+		member_int(d, "users"));
 }
 
 /* Faults come first: status begins with what needs a person. */
@@ -83,7 +88,8 @@ print_problems(const json_t *problems)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(problems, i, item) {
+	json_array_foreach(problems, i, item)
+	{
 		printf("%s%s%s\n", terminal_red(), json_string_value(item), terminal_plain());
 	}
 	if (json_array_size(problems))
@@ -96,7 +102,8 @@ print_remarks(const json_t *remarks)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(remarks, i, item) {
+	json_array_foreach(remarks, i, item)
+	{
 		if (!member_true(item, "problem"))
 			printf("  note: %s: %s\n", member(item, "file"), member(item, "text"));
 	}
@@ -109,7 +116,8 @@ print_status(const json_t *s)
 	size_t i;
 
 	print_problems(json_object_get(s, "problems"));
-	json_array_foreach(json_object_get(s, "push"), i, push) {
+	json_array_foreach(json_object_get(s, "push"), i, push)
+	{
 		print_push(push);
 	}
 	print_devices(json_object_get(s, "devices"));
@@ -152,17 +160,19 @@ verb_steps(int argc, char **argv)
 	(void)argv;
 	if (code == EXIT_FINE && verbs_json)
 		print_json(s);
-	json_array_foreach(json_object_get(s, "steps"), i, step) {
+	json_array_foreach(json_object_get(s, "steps"), i, step)
+	{
 		const char *state = member(step, "state");
 		bool next = strcmp(state, "next") == 0;
 
 		if (verbs_json || code != EXIT_FINE)
 			break;
-		printf("%s%2" PRId64 ". %-4s  %s%s\n", next ? terminal_bold() : "", member_int(step, "number"),
-			state, member(step, "title"), next ? terminal_plain() : "");
+		printf("%s%2" PRId64 ". %-4s  %s%s\n", next ? terminal_bold() : "",
+			member_int(step, "number"), state, member(step, "title"),
+			next ? terminal_plain() : "");
 		if (*member(step, "text") && strcmp(state, "done") != 0)
-			printf("          %s%s%s\n", next ? terminal_bold() : "", member(step, "text"),
-				next ? terminal_plain() : "");
+			printf("          %s%s%s\n", next ? terminal_bold() : "",
+				member(step, "text"), next ? terminal_plain() : "");
 	}
 	json_decref(s);
 	return code;

@@ -13,11 +13,12 @@ struct text_table;
 struct text_table *text_table_new(const char *const *titles);
 /* As many cells as there are titles; NULL is "-".  Copied. */
 void text_table_add(struct text_table *t, const char *const *cells);
-/* Prints with the columns' own widths; on a terminal the widest column gives way so that a row fits a line. */
+/* Prints with the columns' own widths; on a terminal the widest column gives way so that a row fits
+ * a line. */
 void text_table_print(const struct text_table *t);
 void text_table_free(struct text_table *t);
 
-bool terminal_is(void); /* stdout is one */
+bool terminal_is(void);		 /* stdout is one */
 const char *terminal_bold(void); /* the escape, or "" (no terminal, NO_COLOR) */
 const char *terminal_red(void);
 const char *terminal_green(void);

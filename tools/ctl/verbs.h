@@ -14,7 +14,14 @@ struct verb {
 };
 
 /* sysexits(3), and those of our own */
-enum { EXIT_FINE = 0, EXIT_ATTENTION = 1, EXIT_NO_DAEMON = 2, EXIT_USAGE_FAULT = 64, EXIT_REFUSED = 65, EXIT_NO_INPUT = 66 };
+enum {
+	EXIT_FINE = 0,
+	EXIT_ATTENTION = 1,
+	EXIT_NO_DAEMON = 2,
+	EXIT_USAGE_FAULT = 64,
+	EXIT_REFUSED = 65,
+	EXIT_NO_INPUT = 66
+};
 
 extern bool verbs_json; /* --json; cordonctl.c sets it once */
 
@@ -38,8 +45,8 @@ const char *member(const json_t *object, const char *name);
 int64_t member_int(const json_t *object, const char *name);
 bool member_true(const json_t *object, const char *name);
 /*
- * Judges an answer: a status below 300 is EXIT_FINE.  Else prints the daemon's "error" to stderr and gives the exit
- * status.
+ * Judges an answer: a status below 300 is EXIT_FINE.  Else prints the daemon's "error" to stderr
+ * and gives the exit status.
  */
 int verdict(int status, const json_t *answer);
 /* "2026-11-24T06:01:44Z" as "3 hours ago"; "-" for "". Uses a static buffer. */

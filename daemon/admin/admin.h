@@ -1,0 +1,24 @@
+/*
+ * admin.h - what the administrator's side works with: the running server and how it came to be so
+ *
+ * `mdm` comes first on purpose: one route table serves devices and administrators, and its context
+ * is the address of both.
+ */
+#ifndef CORDON_ADMIN_ADMIN_H
+#define CORDON_ADMIN_ADMIN_H
+
+#include "mdm/mdm.h"
+
+struct http_server;
+
+struct admin {
+	struct mdm mdm;
+	struct http_server *http;
+	struct conf_faults faults; /* of the last look at the configuration: faults and warnings */
+	char *needs_restart;	   /* keys that changed and wait for a restart; NULL: none */
+	bool listening;		   /* the device listener is open */
+	void (*reload)(void *arg); /* look at configuration and certificates again */
+	void *reload_arg;
+};
+
+#endif

@@ -1,0 +1,321 @@
+/* commands.c - commands into queues, pushes, and what devices answered */
+#include "admin/commands.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/answer.h"
+#include "admin/target.h"
+#include "base/mem.h"
+#include "base/proplist.h"
+#include "mdm/enqueue.h"
+#include "mdm/push.h"
+#include "store/result.h"
+
+#define IDS_MAX 1000 /* in one path */
+#define WORDS_MAX 256
+#define RESULT_MAX (17u << 20)
+
+void
+commands_queue(struct admin *a, struct http_request *r, const char *id, const char *rest)
+{
+	struct queue *q = NULL;
+	json_t *list, *body;
+
+	(void)rest;
+	if (queue_load(a->mdm.store, id, &q) < 0) {
+		answer_error(r, 500, "%s: the queue cannot be read", id);
+		return;
+	}
+	list = json_array();
+	for (size_t i = 0; i < q->count; i++) {
+		const struct queue_entry *e = &q->entries[i];
+		json_t *j = json_object();
+
+		json_object_set_new(j, "uuid", json_text(e->uuid));
+		json_object_set_new(j, "type", json_text(e->type));
+		json_object_set_new(j, "actor", json_text(e->actor));
+		json_object_set_new(j, "queued_at", json_time(e->queued_at));
+		json_object_set_new(j, "expires_at", json_time(e->expires_at));
+		json_object_set_new(j, "offered_at", json_time(e->offered_at));
+		json_object_set_new(j, "not_now", json_integer(e->not_now));
+		json_object_set_new(j, "retry_at", json_time(e->retry_at));
+		json_array_append_new(list, j);
+	}
+	queue_free(q);
+	body = json_object();
+	json_object_set_new(body, "queue", list);
+	answer_json(r, 200, body);
+}
+
+static json_t *
+result_json(const struct result *item)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "uuid", json_text(item->uuid));
+	json_object_set_new(j, "type", json_text(item->type));
+	json_object_set_new(j, "status", json_text(item->status));
+	json_object_set_new(j, "error_text", json_text(item->error));
+	json_object_set_new(j, "actor", json_text(item->actor));
+	json_object_set_new(j, "at", json_time(item->at));
+	json_object_set_new(j, "queued_at", json_time(item->queued_at));
+	return j;
+}
+
+/* The answer's keys without those that every report has. */
+static json_t *
+answer_of(struct admin *a, const char *id, const char *uuid)
+{
+	static const char *const common[] = { "UDID", "EnrollmentID", "UserID", "UserShortName",
+		"UserLongName", "EnrollmentUserID", "NotOnConsole", "Status", "CommandUUID",
+		"RequestType" };
+	struct buf body = BUF_INIT;
+	plist_t root = NULL;
+	json_t *j = NULL;
+
+	if (result_body(a->mdm.store, id, uuid, RESULT_MAX, &body) == 0 &&
+		proplist_parse(buf_bytes(&body), &root) == 0) {
+		j = json_from_plist(root);
+		for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
+			json_object_del(j, common[i]);
+	}
+	plist_free(root);
+	buf_wipe(&body);
+	return j;
+}
+
+static void
+one_result(struct admin *a, struct http_request *r, const char *id, const struct result_list *list,
+	const char *uuid)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		json_t *j, *answer;
+
+		if (strcmp(list->items[i].uuid, uuid) != 0)
+			continue;
+		j = result_json(&list->items[i]);
+		answer = answer_of(a, id, uuid);
+		json_object_set_new(j, "answer", answer ? answer : json_null());
+		answer_json(r, 200, j);
+		return;
+	}
+	answer_error(r, 404, "%s: no answer to %s is kept", id, uuid);
+}
+
+void
+commands_results(struct admin *a, struct http_request *r, const char *id, const char *rest)
+{
+	struct result_list list = { 0 };
+	json_t *items, *body;
+
+	if (result_list_load(a->mdm.store, id, &list) < 0) {
+		answer_error(r, 500, "%s: the answers cannot be read", id);
+		return;
+	}
+	if (rest) {
+		one_result(a, r, id, &list, rest);
+	} else {
+		items = json_array();
+		for (size_t i = 0; i < list.count; i++)
+			json_array_append_new(items, result_json(&list.items[i]));
+		body = json_object();
+		json_object_set_new(body, "results", items);
+		answer_json(r, 200, body);
+	}
+	result_list_free(&list);
+}
+
+/* The ids of a path, resolved; an id that means nothing keeps its text, and mdm_enqueue says so. */
+struct ids {
+	char *items[IDS_MAX];
+	size_t count;
+};
+
+static bool
+ids_read(struct admin *a, struct ids *ids, const char *text)
+{
+	char *copy = xstrdup(text), *rest = copy, *part;
+	bool fits = true;
+
+	ids->count = 0;
+	while (fits && (part = strsep(&rest, ",")) != NULL) {
+		struct buf id = BUF_INIT;
+
+		if (!*part)
+			continue;
+		fits = ids->count < IDS_MAX;
+		if (fits && target_resolve(a, part, &id) < 0) {
+			buf_reset(&id);
+			buf_add_str(&id, part);
+		}
+		if (fits)
+			ids->items[ids->count++] = buf_steal_str(&id);
+		else
+			buf_free(&id);
+	}
+	free(copy);
+	return fits && ids->count;
+}
+
+static void
+ids_free(struct ids *ids)
+{
+	for (size_t i = 0; i < ids->count; i++)
+		free(ids->items[i]);
+}
+
+static void
+set_status(json_t *status, const char *id, const char *key, const char *text)
+{
+	json_t *one = json_object();
+
+	json_object_set_new(one, key, json_text(text));
+	json_object_set_new(status, id, one);
+}
+
+/* Queues `c` for all ids and answers in NanoMDM's shape. */
+static void
+enqueue(struct admin *a, struct http_request *r, const struct ids *ids, const struct command *c,
+	bool no_push)
+{
+	struct buf actor = BUF_INIT;
+	struct enqueue_options o = { .by_person = true, .no_push = no_push };
+	int *fault = xcalloc(ids->count, sizeof(*fault));
+	json_t *body = json_object(), *status = json_object();
+	int queued;
+
+	target_actor(r, &actor);
+	o.actor = buf_str(&actor);
+	queued = mdm_enqueue(&a->mdm, (const char *const *)ids->items, ids->count, c, &o, fault);
+	for (size_t i = 0; i < ids->count && queued >= 0; i++)
+		if (fault[i])
+			set_status(status, ids->items[i], "command_error",
+				enqueue_fault_words(fault[i]));
+	if (json_object_size(status))
+		json_object_set(body, "status", status);
+	if (no_push)
+		json_object_set_new(body, "no_push", json_true());
+	json_object_set_new(body, "command_uuid", json_text(c->uuid));
+	json_object_set_new(body, "request_type", json_text(c->type));
+	if (queued < 0)
+		json_object_set_new(body, "command_error", json_text(enqueue_fault_words(queued)));
+	if (queued < 0 || (ids->count == 1 && fault[0]))
+		json_object_set_new(body, "error",
+			json_text(enqueue_fault_words(queued < 0 ? queued : fault[0])));
+	answer_json(r, queued <= 0 ? 500 : (size_t)queued < ids->count ? 207 : 200, body);
+	json_decref(status);
+	free(fault);
+	buf_free(&actor);
+}
+
+void
+commands_enqueue_handle(struct http_request *r, void *ctx)
+{
+	struct admin *a = ctx;
+	struct ids *ids = xcalloc(1, sizeof(*ids));
+	struct buf nopush = BUF_INIT;
+	struct command c = { 0 };
+	char *why = NULL;
+	bool no_push;
+
+	no_push = http_query_get(r, "nopush", false, &nopush) == 0 && nopush.len;
+	if (!ids_read(a, ids, http_path(r) + strlen("/v1/enqueue/")))
+		answer_error(r, 400, "up to %d ids, separated by commas, are wanted in the path",
+			IDS_MAX);
+	else if (command_from_plist(http_body(r), &c, &why) < 0)
+		answer_error(r, 400, "%s", why ? why : "this is not a command");
+	else
+		enqueue(a, r, ids, &c, no_push);
+	command_free(&c);
+	free(why);
+	buf_free(&nopush);
+	ids_free(ids);
+	free(ids);
+}
+
+static size_t
+words_of(const json_t *arguments, const char **words)
+{
+	const json_t *item;
+	size_t i, count = 0;
+
+	json_array_foreach(arguments, i, item)
+	{
+		if (count < WORDS_MAX && json_is_string(item))
+			words[count++] = json_string_value(item);
+	}
+	return count;
+}
+
+void
+commands_send(struct admin *a, struct http_request *r, const char *id, const char *rest)
+{
+	struct ids *ids = xcalloc(1, sizeof(*ids));
+	const char *words[WORDS_MAX], *type;
+	struct command c = { 0 };
+	json_t *body = answer_body(r), *arguments;
+	char *why = NULL;
+
+	(void)rest;
+	if (!body)
+		goto out;
+	type = json_string_value(json_object_get(body, "request_type"));
+	arguments = json_object_get(body, "arguments");
+	ids->items[ids->count++] = xstrdup(id);
+	if (!type || json_array_size(arguments) > WORDS_MAX)
+		answer_error(r, 400,
+			"request_type, and at most %d arguments \"key=value\", are wanted",
+			WORDS_MAX);
+	else if (command_from_words(type, words, words_of(arguments, words), &c, &why) < 0)
+		answer_error(r, 400, "%s", why ? why : "this command cannot be built");
+	else
+		enqueue(a, r, ids, &c, json_is_true(json_object_get(body, "no_push")));
+	command_free(&c);
+	free(why);
+	json_decref(body);
+out:
+	ids_free(ids);
+	free(ids);
+}
+
+void
+commands_push_handle(struct http_request *r, void *ctx)
+{
+	struct admin *a = ctx;
+	struct ids *ids = xcalloc(1, sizeof(*ids));
+	json_t *body = json_object(), *status = json_object();
+	size_t bad = 0;
+
+	if (!ids_read(a, ids, http_path(r) + strlen("/v1/push/"))) {
+		answer_error(r, 400, "up to %d ids, separated by commas, are wanted in the path",
+			IDS_MAX);
+		json_decref(body);
+		goto out;
+	}
+	for (size_t i = 0; i < ids->count; i++) {
+		const struct roster_line *line = roster_find(a->mdm.roster, ids->items[i]);
+		const char *fault = !line ? "there is no such enrollment"
+				    : line->state == STATE_REMOVED
+					    ? "it was removed: it must be enrolled again"
+				    : !line->has_token ? "it has no push token yet"
+						       : NULL;
+
+		if (fault) {
+			bad++;
+			set_status(status, ids->items[i], "push_error", fault);
+			if (ids->count == 1)
+				json_object_set_new(body, "error", json_string(fault));
+			continue;
+		}
+		pusher_ask(&a->mdm, ids->items[i], ids->count > 1);
+		set_status(status, ids->items[i], "push_result", "asked");
+	}
+	json_object_set(body, "status", status);
+	answer_json(r, bad == 0 ? 200 : bad < ids->count ? 207 : 500, body);
+out:
+	json_decref(status);
+	ids_free(ids);
+	free(ids);
+}

@@ -1,0 +1,12 @@
+/* problems.h - what needs a person, a sentence each, the worst first */
+#ifndef CORDON_ADMIN_PROBLEMS_H
+#define CORDON_ADMIN_PROBLEMS_H
+
+#include <jansson.h>
+
+#include "admin/admin.h"
+
+/* An array of strings; empty when all is well. */
+json_t *problems_json(struct admin *a, int64_t now);
+
+#endif

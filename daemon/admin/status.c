@@ -1,0 +1,261 @@
+/* status.c - the state of the server as JSON, and as the line that systemctl status shows */
+#include "admin/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+
+#include "admin/answer.h"
+#include "admin/problems.h"
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/mem.h"
+#include "mdm/push.h"
+#include "pki/cert.h"
+
+static json_t *
+pair_json(const struct certpair *p, int64_t now)
+{
+	struct buf text = BUF_INIT;
+	json_t *j;
+
+	if (!p || !p->chain)
+		return json_null();
+	j = json_object();
+	json_object_set_new(j, "name", json_text(p->name));
+	json_object_set_new(j, "file", json_text(p->cert_file));
+	json_object_set_new(j, "key_file", json_text(p->key_file));
+	cert_serial(certpair_leaf(p), &text);
+	json_object_set_new(j, "serial", json_text(buf_str(&text)));
+	buf_reset(&text);
+	cert_issuer(certpair_leaf(p), &text);
+	json_object_set_new(j, "issuer", json_text(buf_str(&text)));
+	buf_reset(&text);
+	encode_hex(&text, bytes_of(p->sha256, sizeof(p->sha256)));
+	json_object_set_new(j, "sha256", json_text(buf_str(&text)));
+	json_object_set_new(j, "not_before", json_time(p->not_before));
+	json_object_set_new(j, "not_after", json_time(p->not_after));
+	json_object_set_new(j, "days_left", json_integer((p->not_after - now) / 86400));
+	buf_free(&text);
+	return j;
+}
+
+/* The pair for a topic even when it is expired: status shows what is there. */
+static const struct certpair *
+any_pair(const struct certdir *d, const char *topic, int64_t now)
+{
+	const struct certpair *p = certdir_push_for(d, topic, now);
+
+	for (size_t i = 0; !p && i < d->push_count; i++)
+		if (strcmp(d->push[i].topic, topic) == 0)
+			p = &d->push[i];
+	return p;
+}
+
+static json_t *
+topic_json(struct admin *a, const struct pusher_line *t, int64_t now)
+{
+	const struct certpair *current = mdm_push_pair(&a->mdm);
+	json_t *j = json_object();
+
+	json_object_set_new(j, "topic", json_text(t->topic));
+	json_object_set_new(j, "state", json_string(apns_state_name(t->state)));
+	json_object_set_new(j, "words", json_text(t->words));
+	json_object_set_new(j, "since", json_time(t->since));
+	json_object_set_new(
+		j, "current", json_boolean(current && strcmp(current->topic, t->topic) == 0));
+	json_object_set_new(j, "devices",
+		json_integer((json_int_t)roster_topic_devices(a->mdm.roster, t->topic)));
+	json_object_set_new(j, "waiting", json_integer((json_int_t)t->waiting));
+	json_object_set_new(
+		j, "certificate", pair_json(any_pair(a->mdm.certs, t->topic, now), now));
+	return j;
+}
+
+struct collection {
+	struct admin *admin;
+	json_t *list;
+	int64_t now;
+};
+
+static int
+collect(void *arg, const struct pusher_line *t)
+{
+	struct collection *c = arg;
+
+	json_array_append_new(c->list, topic_json(c->admin, t, c->now));
+	return 0;
+}
+
+static json_t *
+push_json(struct admin *a, int64_t now)
+{
+	struct collection c = { a, json_array(), now };
+	json_t *list = c.list, *none;
+
+	pusher_each(&a->mdm, collect, &c);
+	if (json_array_size(list))
+		return list;
+	none = json_object();
+	json_object_set_new(none, "state", json_string(apns_state_name(APNS_DISCONNECTED)));
+	json_object_set_new(none, "words", json_string("there is no push certificate"));
+	json_array_append_new(list, none);
+	return list;
+}
+
+static json_t *
+devices_json(const struct roster *roster)
+{
+	struct roster_counts n;
+	json_t *j = json_object();
+
+	roster_counts(roster, &n);
+	json_object_set_new(j, "pending", json_integer((json_int_t)n.state[STATE_PENDING]));
+	json_object_set_new(j, "enrolled", json_integer((json_int_t)n.state[STATE_ENROLLED]));
+	json_object_set_new(j, "inactive", json_integer((json_int_t)n.state[STATE_INACTIVE]));
+	json_object_set_new(j, "removed", json_integer((json_int_t)n.state[STATE_REMOVED]));
+	json_object_set_new(j, "locked", json_integer((json_int_t)n.locked));
+	json_object_set_new(j, "users", json_integer((json_int_t)n.users));
+	return j;
+}
+
+static json_t *
+certificates_json(const struct certdir *d, int64_t now)
+{
+	json_t *j = json_object(), *remarks = json_array();
+
+	json_object_set_new(j, "directory", json_text(d->directory));
+	json_object_set_new(j, "ssc", pair_json(&d->ssc, now));
+	json_object_set_new(j, "tls", pair_json(&d->tls, now));
+	for (size_t i = 0; i < d->remark_count; i++) {
+		json_t *remark = json_object();
+
+		json_object_set_new(remark, "file", json_text(d->remarks[i].file));
+		json_object_set_new(remark, "text", json_text(d->remarks[i].text));
+		json_object_set_new(
+			remark, "problem", json_boolean(d->remarks[i].weight == CERTDIR_PROBLEM));
+		json_array_append_new(remarks, remark);
+	}
+	json_object_set_new(j, "remarks", remarks);
+	return j;
+}
+
+static json_t *
+configuration_json(const struct admin *a)
+{
+	json_t *j = json_object(), *faults = json_array(), *warnings = json_array();
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < a->faults.count; i++) {
+		buf_reset(&text);
+		conf_fault_format(&a->faults.items[i], &text);
+		json_array_append_new(
+			a->faults.items[i].warning ? warnings : faults, json_text(buf_str(&text)));
+	}
+	json_object_set_new(j, "file", json_text(a->mdm.conf->file));
+	json_object_set_new(j, "last_good", json_boolean(json_array_size(faults) > 0));
+	json_object_set_new(j, "faults", faults);
+	json_object_set_new(j, "warnings", warnings);
+	json_object_set_new(j, "needs_restart", json_text(a->needs_restart));
+	buf_free(&text);
+	return j;
+}
+
+static json_t *
+store_json(struct store *s)
+{
+	struct store_numbers n;
+	json_t *j = json_object();
+
+	store_numbers(s, &n);
+	json_object_set_new(j, "fault", n.fault ? json_text(strerror(-n.fault)) : json_null());
+	json_object_set_new(j, "commits", json_integer((json_int_t)n.commits));
+	json_object_set_new(j, "changes", json_integer((json_int_t)n.changes));
+	json_object_set_new(j, "table_records", json_integer((json_int_t)n.table_records));
+	json_object_set_new(j, "log_bytes", json_integer((json_int_t)n.log_bytes));
+	json_object_set_new(j, "checkpoints", json_integer((json_int_t)n.checkpoints));
+	json_object_set_new(j, "last_checkpoint", json_time(n.last_checkpoint));
+	return j;
+}
+
+json_t *
+status_json(struct admin *a)
+{
+	int64_t now = clock_wall();
+	struct buf missing = BUF_INIT;
+	bool lacking = mdm_not_configured(&a->mdm, &missing);
+	json_t *j = json_object();
+
+	json_object_set_new(j, "version", json_string(PACKAGE_VERSION));
+	json_object_set_new(j, "started", json_time(a->mdm.started_at));
+	json_object_set_new(j, "server_name", json_text(a->mdm.conf->server_name));
+	json_object_set_new(j, "configured", json_boolean(!lacking));
+	json_object_set_new(
+		j, "not_configured", lacking ? json_text(buf_str(&missing)) : json_null());
+	json_object_set_new(j, "problems", problems_json(a, now));
+	json_object_set_new(j, "push", push_json(a, now));
+	json_object_set_new(j, "devices", devices_json(a->mdm.roster));
+	json_object_set_new(j, "certificates", certificates_json(a->mdm.certs, now));
+	json_object_set_new(j, "configuration", configuration_json(a));
+	json_object_set_new(j, "store", store_json(a->mdm.store));
+	buf_free(&missing);
+	return j;
+}
+
+/* "1,204" */
+static void
+add_count(struct buf *out, size_t n)
+{
+	if (n >= 1000) {
+		add_count(out, n / 1000);
+		buf_printf(out, ",%03zu", n % 1000);
+	} else {
+		buf_printf(out, "%zu", n);
+	}
+}
+
+static void
+add_push(struct admin *a, struct buf *out)
+{
+	const struct certpair *pair = mdm_push_pair(&a->mdm);
+	int64_t now = clock_wall();
+	struct pusher_line t;
+	char date[16];
+
+	buf_printf(out, "Push: %s. ",
+		apns_state_name(pusher_main(&a->mdm, &t) ? t.state : APNS_DISCONNECTED));
+	if (pair)
+		buf_printf(out, "Push certificate: renew by %s (%lld days). ",
+			clock_date(pair->not_after, date, sizeof(date)),
+			(long long)((pair->not_after - now) / 86400));
+}
+
+void
+status_line(struct admin *a, struct buf *out)
+{
+	struct roster_counts n;
+	json_t *problems;
+
+	problems = problems_json(a, clock_wall());
+	if (json_array_size(problems))
+		buf_printf(out, "%s ", json_string_value(json_array_get(problems, 0)));
+	if (json_array_size(problems) > 1)
+		buf_printf(out, "(and %zu more: cordonctl status) ", json_array_size(problems) - 1);
+	json_decref(problems);
+	add_push(a, out);
+	roster_counts(a->mdm.roster, &n);
+	add_count(out, n.state[STATE_ENROLLED]);
+	buf_add_str(out, " enrolled, ");
+	add_count(out, n.state[STATE_INACTIVE]);
+	buf_add_str(out, " inactive, ");
+	add_count(out, n.state[STATE_REMOVED]);
+	buf_add_str(out, " removed.");
+}
+
+void
+status_handle(struct http_request *r, void *ctx)
+{
+	answer_json(r, 200, status_json(ctx));
+}

@@ -1,0 +1,39 @@
+/* routes.c - every path that Cordon answers, on which listeners, with which limits */
+#include "graph.h"
+
+#include "admin/access.h"
+#include "admin/commands.h"
+#include "admin/enrollments.h"
+#include "admin/status.h"
+#include "mdm/device.h"
+#include "mdm/enroll.h"
+#include "mdm/scep.h"
+
+#define JSON_MAX 65536u
+#define COMMAND_BODY_MAX (16u << 20)
+
+const struct http_route graph_routes[] = {
+	/* devices: DESIGN "Devices" */
+	{ "/enroll", false, HTTP_GET, HTTP_DEVICE, 0, NULL, enroll_handle },
+	{ "/scep", false, HTTP_GET | HTTP_POST, HTTP_DEVICE, SCEP_BODY_MAX, NULL, scep_handle },
+	{ "/checkin", false, HTTP_PUT, HTTP_DEVICE, 0, device_limit, device_handle },
+	{ "/mdm", false, HTTP_PUT, HTTP_DEVICE, 0, device_limit, device_handle },
+	{ "/version", false, HTTP_GET, HTTP_DEVICE | HTTP_CONTROL, 0, NULL, version_handle },
+
+	/* administrators */
+	{ "/v1/status", false, HTTP_GET, HTTP_CONTROL, 0, NULL, status_handle },
+	{ "/v1/steps", false, HTTP_GET, HTTP_CONTROL, 0, NULL, steps_handle },
+	{ "/v1/reload", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL, reload_handle },
+	{ "/v1/enrollments", false, HTTP_GET, HTTP_CONTROL, 0, NULL, enrollments_list },
+	{ "/v1/enrollments/", true, HTTP_GET | HTTP_POST, HTTP_CONTROL, COMMAND_BODY_MAX, NULL,
+		enrollments_one },
+	{ "/v1/enroll-links", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL, links_handle },
+	{ "/v1/enqueue/", true, HTTP_PUT | HTTP_POST, HTTP_CONTROL, COMMAND_BODY_MAX, NULL,
+		commands_enqueue_handle },
+	{ "/v1/push/", true, HTTP_GET | HTTP_PUT | HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
+		commands_push_handle },
+
+	/* services that ask about a device */
+	{ "/access", false, HTTP_GET, HTTP_GATE | HTTP_CONTROL, 0, NULL, access_handle },
+};
+const size_t graph_route_count = sizeof(graph_routes) / sizeof(graph_routes[0]);
