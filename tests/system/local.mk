@@ -1,3 +1,3 @@
 # tests/system
-TESTS += tests/system/layers.sh
-EXTRA_DIST += tests/system/layers.sh tests/apple.sh
+TESTS += tests/system/layers.sh tests/system/catalog.sh
+EXTRA_DIST += tests/system/layers.sh tests/system/catalog.sh tests/apple.sh
