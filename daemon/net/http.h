@@ -93,6 +93,13 @@ void http_server_unlisten(struct http_server *s, enum http_side side);
  */
 void http_server_set_tls(struct http_server *s, struct tls_server *t);
 
+/* Other times and another budget than the ones above: for tests.  0: as it is. */
+struct http_deadlines {
+	int64_t handshake_ms, head_ms, body_ms, reply_ms, idle_ms;
+};
+void http_server_set_deadlines(struct http_server *s, const struct http_deadlines *d);
+void http_server_set_body_budget(struct http_server *s, size_t bytes);
+
 struct http_numbers {
 	uint64_t connections, requests, refused_connections, handshakes, handshake_failures,
 		timeouts;
@@ -123,6 +130,7 @@ bool http_peer_cred(const struct http_request *r, uid_t *uid, gid_t *gid, pid_t 
 void http_set_data(struct http_request *r, void *data, void (*drop)(void *data));
 void *http_data(const struct http_request *r);
 
+/* A name or value with control characters is left out, and logged. */
 void http_reply_header(struct http_request *r, const char *name, const char *value);
 /*
  * Answers and ends the request; `type` NULL: no Content-Type.  The body is copied; HEAD sends none.

@@ -10,6 +10,8 @@
 #ifndef CORDON_NET_HTTP_PARSE_H
 #define CORDON_NET_HTTP_PARSE_H
 
+#include <sys/types.h>
+
 #include "net/http.h"
 
 struct http_field {
@@ -32,6 +34,7 @@ struct http_head {
 /*
  * Looks for a whole head at the beginning of `in`.  >0: bytes it took; 0: not whole yet (call again
  * with more); <0: -status: the request is refused with that status and the connection closed.
+ * `head` need not be initialised, and holds nothing unless the result is >0.
  */
 int http_parse_head(struct bytes in, struct http_head *head);
 void http_head_free(struct http_head *head);
@@ -39,11 +42,10 @@ void http_head_free(struct http_head *head);
 enum http_chunk_state { CHUNK_SIZE, CHUNK_DATA, CHUNK_DATA_END, CHUNK_TRAILER, CHUNK_DONE };
 struct http_chunks {
 	enum http_chunk_state state;
-	uint64_t left;
-	size_t line; /* bytes of the line so far, bounded */
-	unsigned trailers;
+	uint64_t left;	   /* bytes of this chunk that are still to come */
+	unsigned trailers; /* lines so far, at most HTTP_FIELDS_MAX */
 };
-#define HTTP_CHUNK_LINE_MAX 256u
+#define HTTP_CHUNK_LINE_MAX 256u /* a size with its extension, or a trailer, with CR LF */
 /*
  * Takes chunked bytes from `in`, appends content to `body` up to `max`.  Returns bytes taken; <0:
  * -status. Done when c->state is CHUNK_DONE.  Trailer fields are checked and thrown away.

@@ -4,15 +4,24 @@ daemon_net_libnet_a_SOURCES = \
 	daemon/net/apns.h \
 	daemon/net/http.c \
 	daemon/net/http.h \
+	daemon/net/http_conn.c \
+	daemon/net/http_int.h \
 	daemon/net/http_parse.c \
 	daemon/net/http_parse.h \
+	daemon/net/http_reply.c \
+	daemon/net/http_request.c \
+	daemon/net/http_route.c \
 	daemon/net/listen.c \
 	daemon/net/listen.h \
 	daemon/net/loop.c \
 	daemon/net/loop.h \
+	daemon/net/loop_log.c \
+	daemon/net/loop_log.h \
 	daemon/net/tls.c \
 	daemon/net/tls.h \
 	daemon/net/watch.c \
 	daemon/net/watch.h \
+	daemon/net/watch_walk.c \
+	daemon/net/watch_walk.h \
 	daemon/net/worker.c \
 	daemon/net/worker.h
