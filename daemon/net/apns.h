@@ -28,7 +28,7 @@ enum apns_result {
 struct apns_answer {
 	enum apns_result result;
 	int status;	    /* HTTP status, 0 for APNS_UNSENT */
-	const char *reason; /* "BadDeviceToken", or words; "" */
+	const char *reason; /* "BadDeviceToken"; for APNS_UNSENT words; "" */
 	int64_t timestamp;  /* seconds since 1970 from a 410, 0: none */
 	int64_t sent_at;    /* wall seconds the push was handed to the connection */
 };
@@ -60,8 +60,10 @@ struct apns *apns_new(
 void apns_set_identity(struct apns *a, STACK_OF(X509) * chain, EVP_PKEY *key, const char *why);
 /*
  * Queues one push.  token: raw bytes; magic: NUL-terminated; expiration: unix seconds or 0.  0,
- * -EINVAL (token empty or longer than 100 bytes, magic longer than 1024), -ENOBUFS
- * (APNS_WAITING_MAX wait).
+ * -EINVAL (token empty or longer than 100 bytes, magic longer than 1024 or than a payload of 4,096
+ * bytes holds when escaped), -ENOBUFS (APNS_WAITING_MAX wait).  While there is no identity, or
+ * Apple refuses it, the answer is APNS_UNSENT without waiting.  Callbacks come from the loop, never
+ * from within a call (but apns_free), and may call everything here.
  */
 int apns_push(struct apns *a, struct bytes token, const char *magic, int64_t expiration, int bulk,
 	void *tag);
@@ -72,6 +74,17 @@ const char *apns_topic(const struct apns *a);
 int64_t apns_since(const struct apns *a); /* wall seconds of the last change of state */
 size_t apns_waiting(const struct apns *a);
 size_t apns_in_flight(const struct apns *a);
-void apns_free(struct apns *a); /* answers APNS_UNSENT for all that wait */
+/* Says goodbye, then answers APNS_UNSENT for all that wait or are in flight; no callback later. */
+void apns_free(struct apns *a);
+
+/* Milliseconds; a zero keeps what is set.  For tests, which cannot wait for the defaults. */
+struct apns_times {
+	int64_t connect;     /* for each address, until its first SETTINGS: 10 s */
+	int64_t answer;	     /* 30 s, then the push is sent once more */
+	int64_t ping_wait;   /* 15 s, then the path counts as dead */
+	int64_t backoff;     /* the first pause after a failure: 1 s */
+	int64_t backoff_max; /* 15 min */
+};
+void apns_set_times(struct apns *a, const struct apns_times *times);
 
 #endif
