@@ -5,6 +5,7 @@
 #include "mdm/mdm.h"
 #include "mdm/reply.h"
 #include "store/delivery.h"
+#include "store/enrollment.h"
 #include "store/link.h"
 
 /* For the route table: GET; ctx is the struct mdm. */

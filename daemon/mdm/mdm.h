@@ -51,6 +51,8 @@ struct mdm {
 
 void mdm_fini(struct mdm *m);
 int64_t mdm_now(const struct mdm *m); /* wall seconds */
+/* log_allowed for one of the budgets above. */
+bool mdm_may_say(struct log_budget *b, unsigned *swallowed);
 
 /*
  * What is missing before devices can enroll, as one plain sentence in `out` ("MDM not configured:

@@ -53,6 +53,8 @@ void party_refuse(struct mdm *m, struct party *p, const struct message *msg, con
 void party_refuse_id(struct mdm *m, const char *id, const char *why, struct reply *out);
 
 /* Binds a renewal: it becomes current, the current one previous, the one before that is revoked. */
+/* Binds the identity of a new enrollment: current, and no previous one. */
+int party_bind_first(struct mdm *m, struct enrollment *e, const struct speaker *who);
 int party_bind_renewal(struct mdm *m, struct enrollment *e, const struct speaker *who);
 /* Sets the record's status, if there is such a record.  0 or -errno. */
 int party_revoke(struct mdm *m, const unsigned char cert[SHA256_LEN]);
@@ -61,5 +63,8 @@ int party_revoke(struct mdm *m, const unsigned char cert[SHA256_LEN]);
  * (all of that not for REMOVAL_PUSH, which the device can take back).  Logs it.
  */
 int party_remove(struct mdm *m, struct enrollment *e, enum removal cause, const char *actor);
+
+/* Forgets the user channels of a device with their queues. */
+int party_drop_users(struct mdm *m, const char *device);
 
 #endif

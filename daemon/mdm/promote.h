@@ -15,8 +15,8 @@ int promote_candidate(
 /*
  * NULL when the link that a certificate was issued under still allows this device, else a sentence.
  */
-const char *promote_link_refusal(struct mdm *m, const struct speaker *who,
-	const struct message *msg, const struct enrollment *existing);
+const char *promote_link_refusal(struct mdm *m, const struct speaker *who, const char *id,
+	const struct device_facts *facts, const struct enrollment *existing);
 /* Deletes the candidate and revokes its identity; a record that is only Pending goes with it. */
 int promote_drop_candidate(struct mdm *m, const char *id, const char *why);
 /* Lapses every candidate whose hour is over: a walk, for a rare tick.  How many, or -errno. */

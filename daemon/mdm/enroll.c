@@ -1,0 +1,283 @@
+/* enroll.c - /enroll: who gets an enrollment profile, and the links that say so */
+#include "mdm/enroll.h"
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "mdm/profile.h"
+#include "pki/cms.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHALLENGE_BYTES 32
+#define TOKEN_TEXT_MAX 128u /* characters of a link's token that are looked at */
+#define TYPE_PROFILE "application/x-apple-aspen-config"
+
+static void
+say_refused(struct mdm *m, const char *why)
+{
+	unsigned swallowed = 0;
+
+	if (mdm_may_say(&m->strays, &swallowed))
+		log_event(EV_LINK_REFUSED, FIELDS(F_REASON(why)),
+			"Refused an enrollment profile: %s%s", why,
+			swallowed ? " (there were more like it)" : "");
+}
+
+static bool
+refuse(struct mdm *m, const char *why, struct reply *out)
+{
+	say_refused(m, why);
+	reply_text(out, 403, why);
+	return false;
+}
+
+/* The link's hash in hash[65]; "" where access is open and no link was given. */
+static bool
+check_link(struct mdm *m, const char *token, char *hash, struct reply *out)
+{
+	struct link *l;
+	const char *why;
+	int rc;
+
+	hash[0] = '\0';
+	if (!token || !*token)
+		return m->conf->enrollment.open ||
+		       refuse(m, "An enrollment link is needed; ask your administrator for one.",
+			       out);
+	if (strlen(token) > TOKEN_TEXT_MAX)
+		return refuse(m, "This enrollment link is not known.", out);
+	link_hash(token, hash);
+	rc = link_load(m->store, hash, &l);
+	if (rc == -ENOENT)
+		return refuse(m, "This enrollment link is not known.", out);
+	if (rc < 0) {
+		reply_busy(out);
+		return false;
+	}
+	why = link_refusal(l, mdm_now(m));
+	if (why)
+		refuse(m, why, out);
+	link_free(l);
+	return why == NULL;
+}
+
+static int
+build(struct mdm *m, struct enroll_offer *o, const char *challenge)
+{
+	struct profile p = { .facts = &o->delivery->facts,
+		.organization = m->conf->organization,
+		.name = m->certs->ssc.name,
+		.description = m->conf->enrollment.description,
+		.number = o->delivery->number,
+		.challenge = challenge,
+		.tls_root = m->certs->tls_root };
+	int rc = profile_facts_fill(&o->delivery->facts, m->conf, mdm_push_pair(m), &m->certs->ssc);
+
+	return rc < 0 ? rc : profile_build(&p, &o->profile);
+}
+
+static void
+new_challenge(struct delivery *d, struct buf *text)
+{
+	unsigned char raw[CHALLENGE_BYTES];
+
+	random_bytes(raw, sizeof(raw));
+	encode_base64url(text, bytes_of(raw, sizeof(raw)));
+	digest_sha256(buf_bytes(text), d->challenge);
+	explicit_bzero(raw, sizeof(raw));
+}
+
+bool
+enroll_offer(struct mdm *m, const char *token, struct enroll_offer *ret, struct reply *out)
+{
+	struct buf text = BUF_INIT;
+	char hash[2 * SHA256_LEN + 1];
+	int rc;
+
+	memset(ret, 0, sizeof(*ret));
+	if (mdm_not_configured(m, &text)) {
+		reply_text(out, 503, buf_str(&text));
+		buf_free(&text);
+		return false;
+	}
+	if (!check_link(m, token, hash, out))
+		return false;
+	ret->delivery = delivery_new();
+	ret->delivery->created = mdm_now(m);
+	memcpy(ret->delivery->link, hash, sizeof(hash));
+	new_challenge(ret->delivery, &text);
+	rc = build(m, ret, buf_str(&text));
+	buf_wipe(&text);
+	if (rc == 0)
+		return true;
+	log_error("the enrollment profile cannot be made: organization or the SSC's name is empty "
+		  "or not UTF-8");
+	reply_text(out, 500, "The enrollment profile cannot be made; see the journal.");
+	enroll_offer_free(ret);
+	return false;
+}
+
+void
+enroll_offer_free(struct enroll_offer *o)
+{
+	delivery_free(o->delivery);
+	buf_wipe(&o->profile);
+	memset(o, 0, sizeof(*o));
+}
+
+/* Signing is the worker's; it owns all that it needs. */
+struct job {
+	struct mdm *m;
+	struct http_request *r;
+	struct certdir *certs;
+	struct enroll_offer offer;
+	struct buf signed_profile;
+	int rc;
+};
+
+static void
+job_free(struct job *j)
+{
+	certdir_unref(j->certs);
+	enroll_offer_free(&j->offer);
+	buf_wipe(&j->signed_profile);
+	free(j);
+}
+
+static void
+work(void *arg)
+{
+	struct job *j = arg;
+
+	j->rc = cms_sign(certpair_leaf(&j->certs->ssc), j->certs->ssc.key, NULL,
+		buf_bytes(&j->offer.profile), &j->signed_profile);
+}
+
+static void
+send_profile(struct job *j)
+{
+	j->m->numbers.profiles++;
+	http_reply_header(j->r, "Cache-Control", "no-store");
+	http_reply_header(
+		j->r, "Content-Disposition", "attachment; filename=\"enroll.mobileconfig\"");
+	http_reply(j->r, 200, TYPE_PROFILE, buf_bytes(&j->signed_profile));
+}
+
+static void
+done(void *arg)
+{
+	struct job *j = arg;
+
+	if (j->rc < 0) {
+		log_error("the enrollment profile cannot be signed by the SSC");
+		http_reply_text(j->r, 500, "The enrollment profile cannot be signed.");
+	} else if (delivery_save(j->m->store, j->offer.delivery) < 0) {
+		http_reply_text(j->r, 503, "The server cannot take changes now; try again later.");
+	} else {
+		send_profile(j);
+	}
+	job_free(j);
+}
+
+static void
+reply(struct http_request *r, struct reply *out)
+{
+	http_reply_header(r, "Cache-Control", "no-store");
+	http_reply(r, out->status, out->type, buf_bytes(&out->body));
+	reply_free(out);
+}
+
+static void
+submit(struct mdm *m, struct http_request *r, struct enroll_offer *offer)
+{
+	struct job *j = xcalloc(1, sizeof(*j));
+
+	j->m = m;
+	j->r = r;
+	j->certs = certdir_ref(m->certs);
+	j->offer = *offer;
+	if (worker_submit(m->worker, WORKER_CRYPTO, work, done, j) == 0)
+		return;
+	http_reply_text(r, 503, "The server is busy; try again in a minute.");
+	job_free(j);
+}
+
+void
+enroll_handle(struct http_request *r, void *ctx)
+{
+	struct reply out = REPLY_INIT;
+	struct buf token = BUF_INIT;
+	struct enroll_offer offer;
+	struct mdm *m = ctx;
+	int rc = http_query_get(r, "link", true, &token);
+
+	if (rc == -EINVAL) {
+		reply_text(&out, 400, "The address of this link is damaged.");
+		reply(r, &out);
+	} else if (!enroll_offer(m, rc == 0 ? buf_str(&token) : NULL, &offer, &out)) {
+		reply(r, &out);
+	} else if (http_method(r) == HTTP_HEAD) {
+		/* Only looked at: no delivery for it. */
+		enroll_offer_free(&offer);
+		out.type = TYPE_PROFILE;
+		reply(r, &out);
+	} else {
+		submit(m, r, &offer);
+	}
+	buf_wipe(&token);
+}
+
+static struct link *
+make_link(struct mdm *m, const struct enroll_link *o, const char *token)
+{
+	struct link *l = link_new();
+
+	link_hash(token, l->hash);
+	l->created = mdm_now(m);
+	l->expires = l->created + (o->lifetime ? o->lifetime : m->conf->enrollment.link_lifetime);
+	l->uses_max = o->uses ? o->uses : 1;
+	l->serial = o->serial ? xstrdup(o->serial) : NULL;
+	l->device = o->device ? xstrdup(o->device) : NULL;
+	l->actor = o->actor ? xstrdup(o->actor) : NULL;
+	l->note = o->note ? xstrdup(o->note) : NULL;
+	return l;
+}
+
+static bool
+link_sound(const struct enroll_link *o)
+{
+	return o->lifetime >= 0 && (!o->device || enrollment_id_valid(o->device)) &&
+	       (!o->serial || enrollment_id_valid(o->serial));
+}
+
+int
+enroll_link_new(struct mdm *m, const struct enroll_link *o, struct buf *url, struct link **ret)
+{
+	unsigned char raw[LINK_TOKEN_BYTES];
+	struct buf token = BUF_INIT;
+	struct link *l;
+	int rc;
+
+	if (!link_sound(o))
+		return -EINVAL;
+	random_bytes(raw, sizeof(raw));
+	encode_base64url(&token, bytes_of(raw, sizeof(raw)));
+	l = make_link(m, o, buf_str(&token));
+	rc = link_save(m->store, l);
+	if (rc == 0) {
+		buf_printf(url, "https://%s/enroll?link=%s", m->conf->server_name, buf_str(&token));
+		log_event(EV_LINK_MADE,
+			FIELDS(F_ACTOR(o->actor), F_SERIAL(o->serial), F_ENROLLMENT(o->device)),
+			"An enrollment link is made by %s", o->actor ? o->actor : "cordond");
+	}
+	explicit_bzero(raw, sizeof(raw));
+	buf_wipe(&token);
+	if (rc == 0 && ret)
+		*ret = l;
+	else
+		link_free(l);
+	return rc;
+}

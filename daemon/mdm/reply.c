@@ -1,0 +1,24 @@
+/* reply.c - what a verb answers, before anything of HTTP */
+#include "mdm/reply.h"
+
+void
+reply_free(struct reply *r)
+{
+	buf_wipe(&r->body);
+	r->type = NULL;
+}
+
+void
+reply_text(struct reply *r, int status, const char *text)
+{
+	buf_wipe(&r->body);
+	r->status = status;
+	r->type = "text/plain; charset=utf-8";
+	buf_printf(&r->body, "%s\n", text);
+}
+
+void
+reply_busy(struct reply *r)
+{
+	reply_text(r, 503, "The server cannot take changes now; try again later.");
+}
