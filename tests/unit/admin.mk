@@ -1,1 +1,5 @@
 # unit tests of daemon/admin
+check_PROGRAMS += tests/unit/test_journal
+tests_unit_test_journal_SOURCES = tests/unit/test_journal.c
+tests_unit_test_journal_LDADD = daemon/admin/libadmin.a daemon/base/libbase.a $(CMOCKA_LIBS) $(SYSTEM_LIBS)
+TESTS += tests/unit/test_journal
