@@ -13,6 +13,7 @@
 
 #include "base/encode.h"
 #include "pki/coding.h"
+#include "pki/key.h"
 
 static const char why_none[] = "holds no certificate";
 static const char why_cut[] = "is cut off: copy the whole file again";
@@ -160,6 +161,17 @@ static STACK_OF(X509) * parse_pem(struct bytes in, const char **why)
 		reads_;                                                \
 	})
 
+static bool
+is_key(struct bytes in)
+{
+	EVP_PKEY *key = key_parse(in, NULL);
+	bool ret = key != NULL;
+
+	EVP_PKEY_free(key);
+
+	return ret;
+}
+
 /* Why something that begins like DER is no certificate. */
 static const char *
 why_not_der(struct bytes in)
@@ -176,7 +188,7 @@ why_not_der(struct bytes in)
 		return why_pkcs12;
 	if (READS_AS(X509_REQ, in))
 		return why_request;
-	if (READS_AS(PKCS8_PRIV_KEY_INFO, in))
+	if (is_key(in))
 		return why_key;
 	form = ASN1_get_object(&p, &len, &tag, &class, (long)in.len);
 	ERR_clear_error();

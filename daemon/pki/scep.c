@@ -173,6 +173,21 @@ read_sender(struct opening *o)
 	return 0;
 }
 
+/*
+ * A first request is signed with a certificate that the device made for its new key.  Not every
+ * client writes the same name into both fields, so the signature says it too.
+ */
+static bool
+is_self_signed(X509 *c)
+{
+	bool ret = X509_NAME_cmp(X509_get_subject_name(c), X509_get_issuer_name(c)) == 0 ||
+		   X509_verify(c, X509_get0_pubkey(c)) == 1;
+
+	ERR_clear_error();
+
+	return ret;
+}
+
 /* Checks the signature and takes out what it signed. */
 static int
 verify(struct opening *o, struct buf *content)
@@ -187,8 +202,11 @@ verify(struct opening *o, struct buf *content)
 	if (right)
 		coding_take_bio(content, out);
 	BIO_free(out);
+	if (!right)
+		return refuse(o, SCEP_BAD_MESSAGE_CHECK);
+	o->r->self_signed = is_self_signed(o->r->signer);
 
-	return right ? 0 : refuse(o, SCEP_BAD_MESSAGE_CHECK);
+	return 0;
 }
 
 /*
@@ -336,20 +354,11 @@ check_key(struct opening *o)
 	return 0;
 }
 
-/*
- * A first request is signed with a certificate that the device made for its new key.  Not every
- * client writes the same name into both fields, so the signature says it too.
- */
+/* A certificate that signed itself proves nothing but the key, so it must be the request's. */
 static int
 check_signer(struct opening *o)
 {
-	X509 *signer = o->r->signer;
-	EVP_PKEY *key = X509_get0_pubkey(signer);
-
-	o->r->self_signed =
-		X509_NAME_cmp(X509_get_subject_name(signer), X509_get_issuer_name(signer)) == 0 ||
-		X509_verify(signer, key) == 1;
-	if (o->r->self_signed && EVP_PKEY_eq(key, o->r->key) != 1)
+	if (o->r->self_signed && EVP_PKEY_eq(X509_get0_pubkey(o->r->signer), o->r->key) != 1)
 		return refuse(o, SCEP_BAD_REQUEST);
 
 	return 0;
@@ -365,6 +374,7 @@ read_challenge(struct opening *o)
 	ASN1_TYPE *value;
 	unsigned char *text = NULL;
 	int len = -1;
+	bool good;
 
 	if (at < 0)
 		return 0;
@@ -378,6 +388,8 @@ read_challenge(struct opening *o)
 	case V_ASN1_UTF8STRING:
 	case V_ASN1_IA5STRING:
 	case V_ASN1_T61STRING:
+	case V_ASN1_NUMERICSTRING:
+	case V_ASN1_VISIBLESTRING:
 	case V_ASN1_BMPSTRING:
 	case V_ASN1_UNIVERSALSTRING:
 		len = ASN1_STRING_to_UTF8(&text, value->value.asn1_string);
@@ -385,11 +397,12 @@ read_challenge(struct opening *o)
 	default:
 		break;
 	}
-	if (len >= 0 && len <= CHALLENGE_MAX)
+	good = len >= 0 && len <= CHALLENGE_MAX && utf8_valid(bytes_of(text, (size_t)len));
+	if (good)
 		buf_add(&o->r->challenge, text, (size_t)len);
 	OPENSSL_clear_free(text, len > 0 ? (size_t)len : 0);
 
-	return len >= 0 && len <= CHALLENGE_MAX ? 0 : refuse(o, SCEP_BAD_REQUEST);
+	return good ? 0 : refuse(o, SCEP_BAD_REQUEST);
 }
 
 static int
