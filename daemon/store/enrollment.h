@@ -66,11 +66,15 @@ struct enrollment {
 	char *topic;
 	struct buf token;   /* raw bytes; sealed in the store */
 	char *magic;	    /* sealed in the store */
+	bool has_token;	    /* the record has one, also when it could not be opened here */
+	struct buf sealed;  /* both as they are stored, when they could not be opened: a save keeps
+			       them */
 	int64_t token_time; /* wall seconds of the TokenUpdate */
 	bool token_bad;	    /* BadDeviceToken: no more pushes until the next TokenUpdate */
 
 	/* asks and answers */
-	int64_t last_seen;	  /* wall seconds; may lag by 60 s after a crash */
+	int64_t last_seen;	  /* wall seconds as of the last save: roster_last_seen knows better
+				   */
 	int64_t last_push;	  /* wall seconds of the last push that APNs took */
 	int64_t unanswered_since; /* service-clock seconds of the topic; 0: none */
 	unsigned unanswered;	  /* asks since the last answer */
@@ -96,11 +100,17 @@ struct candidate {
 bool enrollment_id_valid(const char *id);
 struct enrollment *enrollment_new(const char *id, enum channel channel);
 void enrollment_free(struct enrollment *e); /* cleanses token and magic; NULL allowed */
-/* 0, -ENOENT, -EIO, -EBADMSG (damaged).  Without store.key token and magic stay empty. */
+/*
+ * 0, -ENOENT, -EIO, -EBADMSG (damaged).  Without store.key, or with another one, token and magic
+ * stay empty.
+ */
 int enrollment_load(struct store *s, const char *id, struct enrollment **ret);
 /* Writes the record and, when serial or EAS id changed, their index records. */
 int enrollment_save(struct store *s, const struct enrollment *e);
-/* Deletes the record, its indexes, candidate, secrets, queue index, results: `forget`. */
+/*
+ * Deletes the record, its indexes, candidate, secrets, queue, results, last-seen, and the same of
+ * its user channels: `forget`.  0 also when there is none.
+ */
 int enrollment_forget(struct store *s, const char *id);
 /* The value of an 'e' record as the on_change hook sees it; without unsealing. */
 int enrollment_decode(struct bytes key, struct bytes value, struct enrollment **ret);
@@ -124,7 +134,11 @@ int enrollment_by_eas(
 int enrollment_users(
 	struct store *s, const char *device, int (*each)(void *arg, const char *id), void *arg);
 
-/* Secrets, sealed: kept per generation, so that an earlier enrollment's are given to no device. */
+/*
+ * Secrets, sealed: kept per generation, so that an earlier enrollment's are given to no device.
+ * The last SECRET_GENERATIONS are kept.  0, -ENOENT, -ENOKEY, -EBADMSG, -EIO.
+ */
+#define SECRET_GENERATIONS 16u
 enum secret { SECRET_UNLOCK_TOKEN = 1, SECRET_BOOTSTRAP_TOKEN, SECRET_PIN, SECRET_RECOVERY_KEY };
 int secret_put(
 	struct store *s, const char *id, unsigned generation, enum secret kind, struct bytes value);

@@ -1,11 +1,27 @@
 noinst_LIBRARIES += daemon/store/libstore.a
 daemon_store_libstore_a_SOURCES = \
+	daemon/store/access.c \
+	daemon/store/access.h \
+	daemon/store/batch.c \
+	daemon/store/batch.h \
+	daemon/store/candidate.c \
+	daemon/store/checkpoint.c \
+	daemon/store/dbfile.c \
+	daemon/store/dbfile.h \
+	daemon/store/dbhead.h \
+	daemon/store/dbwriter.c \
 	daemon/store/delivery.c \
 	daemon/store/delivery.h \
 	daemon/store/enrollment.c \
 	daemon/store/enrollment.h \
+	daemon/store/fields.c \
+	daemon/store/fields.h \
 	daemon/store/identity.c \
 	daemon/store/identity.h \
+	daemon/store/internal.h \
+	daemon/store/largefile.c \
+	daemon/store/layer.c \
+	daemon/store/layer.h \
 	daemon/store/link.c \
 	daemon/store/link.h \
 	daemon/store/meta.c \
@@ -18,5 +34,12 @@ daemon_store_libstore_a_SOURCES = \
 	daemon/store/result.h \
 	daemon/store/roster.c \
 	daemon/store/roster.h \
+	daemon/store/secret.c \
+	daemon/store/segment.c \
+	daemon/store/segment.h \
 	daemon/store/store.c \
-	daemon/store/store.h
+	daemon/store/store.h \
+	daemon/store/task.c \
+	daemon/store/task.h \
+	daemon/store/wal.c \
+	daemon/store/wal.h

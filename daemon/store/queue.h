@@ -16,6 +16,8 @@
 #define QUEUE_UUID_MAX \
 	255 /* bytes of a CommandUUID, ours are UUIDs, a file's may be anything printable */
 #define QUEUE_TYPE_MAX 64
+#define QUEUE_BODY_INLINE 65536u   /* longer bodies are files of their own (store_file_*) */
+#define QUEUE_BODY_MAX (16u << 20) /* longer ones are not read back */
 
 enum family { /* commands of one family keep their order when one of them is NotNow */
 	FAMILY_OTHER,
@@ -54,21 +56,26 @@ struct queue {
 int queue_load(struct store *s, const char *id, struct queue **ret);
 int queue_save(struct store *s, const struct queue *q); /* deletes the record when empty */
 void queue_free(struct queue *q);
-/* Takes the entry's strings (they are then the queue's).  Urgent ones go before the others. */
+/* Takes the entry's strings: *entry is zeroed.  Urgent ones go before the others. */
 void queue_add(struct queue *q, struct queue_entry *entry);
 struct queue_entry *queue_find(struct queue *q, const char *uuid);
 /* Frees the entry; the body's reference is given up by queue_body_drop. */
 void queue_remove(struct queue *q, struct queue_entry *entry);
 /*
  * The entry to offer now: the first that was not NotNow in this session (not_now_at <
- * session_start) and is of no family that has such a one before it.  NULL: nothing.
+ * session_start) and is of no family that has such a one before it; FAMILY_OTHER and FAMILY_QUERY
+ * wait for none of theirs.  NULL: nothing.
  */
 struct queue_entry *queue_next(struct queue *q, int64_t session_start);
 void queue_entry_clear(struct queue_entry *e); /* frees its strings */
 
-/* Bodies: `references` enrollments will refer to it. */
+/*
+ * Bodies: `references` enrollments will refer to it.  Of a body that is there already they are
+ * added; -EEXIST when it is another one.
+ */
 int queue_body_put(struct store *s, const char *uuid, struct bytes plist, unsigned references);
 int queue_body_get(struct store *s, const char *uuid, struct buf *ret);
+/* Gives up one reference; the last takes the body along.  0 also when there is none. */
 int queue_body_drop(struct store *s, const char *uuid);
 /* Drops all entries of an id with their bodies (re-enrollment, removal).  How many in *dropped (may
  * be NULL). */

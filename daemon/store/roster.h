@@ -37,7 +37,12 @@ const char *roster_topic(const struct roster *r, uint16_t topic); /* NULL for 0 
 /* An authenticated message came: notes the time; written by roster_flush. */
 void roster_seen(struct roster *r, const char *id, int64_t wall);
 int64_t roster_last_seen(const struct roster *r, const char *id); /* 0: never */
-int roster_flush(struct roster *r, struct store *s);		  /* puts the dirty ones */
+/*
+ * Puts what was seen since, at most ROSTER_FLUSH records at a time so that no commit gets long.
+ * 0: all; 1: more wait, call again soon; -errno.
+ */
+#define ROSTER_FLUSH 1024u
+int roster_flush(struct roster *r, struct store *s);
 
 struct roster_counts {
 	size_t state[STATE_COUNT]; /* device channels */
