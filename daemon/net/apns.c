@@ -1,7 +1,9 @@
 /* apns.c - one topic's line to APNs: its state, what waits, when to dial again */
 #include <errno.h>
 #include <event2/event.h>
+#include <inttypes.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +43,9 @@ struct apns {
 	struct apns_conn *conn;	   /* the one that takes pushes, or will */
 	struct apns_conn *draining[DRAINING_MAX];
 	size_t draining_count;
+
+	char id[UUID_LEN + 1]; /* the beginning of every apns-id */
+	uint64_t named;
 
 	unsigned failures; /* in a row */
 	struct loop_timer *redial, *hold;
@@ -348,6 +353,19 @@ look_at_conn(struct apns *a)
 	}
 }
 
+/*
+ * A random UUID whose last group counts: as unique as one drawn anew, which would cost more than
+ * the rest of the push.
+ */
+static void
+name_item(struct apns *a, struct apns_item *it)
+{
+	if (it->id[0])
+		return;
+	memcpy(it->id, a->id, sizeof(it->id));
+	snprintf(it->id + UUID_LEN - 12, 13, "%012" PRIx64, ++a->named & UINT64_C(0xffffffffffff));
+}
+
 static void
 pump(struct apns *a)
 {
@@ -361,6 +379,7 @@ pump(struct apns *a)
 	}
 	while (a->conn && !a->held && apns_conn_room(a->conn) > 0 &&
 		(it = apns_queue_take(&a->waiting))) {
+		name_item(a, it);
 		if (apns_conn_send(a->conn, it) < 0) {
 			apns_queue_return(&a->waiting, it);
 			settle_soon(a);
@@ -429,6 +448,7 @@ apns_new(struct loop *l, const struct apns_options *o, const struct apns_callbac
 		return NULL;
 	}
 	a->loop = l;
+	uuid_new(a->id);
 	a->topic = xstrdup(o->topic);
 	a->host = xstrdup(o->host);
 	a->trust = xstrdup(o->trust);

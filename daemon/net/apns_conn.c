@@ -587,8 +587,6 @@ apns_conn_room(const struct apns_conn *c)
 int
 apns_conn_send(struct apns_conn *c, struct apns_item *it)
 {
-	if (!it->id[0])
-		uuid_new(it->id);
 	it->sent_at = clock_wall();
 	it->deadline_ms = clock_mono_ms() + c->times.answer;
 	return apns_h2_send(c->h2, it);

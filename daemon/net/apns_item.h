@@ -26,8 +26,9 @@ enum apns_outcome {
 struct apns_item {
 	TAILQ_ENTRY(apns_item) link;
 	void *tag;
-	char *path;    /* "/3/device/..." */
-	char *payload; /* {"mdm":"..."} */
+	struct buf text;     /* holds the next two */
+	const char *path;    /* "/3/device/..." */
+	const char *payload; /* {"mdm":"..."}, payload_len bytes */
 	size_t payload_len;
 	int64_t expiration;
 	int64_t sent_at;     /* wall seconds of the last sending, 0: never */
@@ -36,7 +37,7 @@ struct apns_item {
 	unsigned refusals;
 	int32_t stream;
 	int bulk;
-	char id[UUID_LEN + 1]; /* apns-id, the same at each sending */
+	char id[UUID_LEN + 1]; /* apns-id, given by the owner at the first sending and kept */
 
 	enum apns_outcome outcome;
 	int status;

@@ -2,6 +2,16 @@ noinst_LIBRARIES += daemon/net/libnet.a
 daemon_net_libnet_a_SOURCES = \
 	daemon/net/apns.c \
 	daemon/net/apns.h \
+	daemon/net/apns_conn.c \
+	daemon/net/apns_conn.h \
+	daemon/net/apns_h2.c \
+	daemon/net/apns_h2.h \
+	daemon/net/apns_item.c \
+	daemon/net/apns_item.h \
+	daemon/net/apns_resolve.c \
+	daemon/net/apns_resolve.h \
+	daemon/net/apns_words.c \
+	daemon/net/apns_words.h \
 	daemon/net/http.c \
 	daemon/net/http.h \
 	daemon/net/http_conn.c \

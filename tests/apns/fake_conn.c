@@ -36,6 +36,7 @@ struct conn {
 	unsigned open;
 	int32_t seen, last; /* last stream processed; last that GOAWAY promised, -1: no GOAWAY */
 	enum doom doom;
+	int leaving; /* all was said; reads until the client has gone too */
 	char topic[256], serial[80];
 };
 
@@ -59,6 +60,18 @@ stream_free(struct stream *s)
 	free(s);
 }
 
+/* Closing at once with input unread would be a reset, and destroy answers on their way. */
+static void
+leave(struct conn *c)
+{
+	if (c->leaving)
+		return;
+	c->leaving = 1;
+	SSL_shutdown(bufferevent_openssl_get_ssl(c->bev));
+	ERR_clear_error();
+	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+}
+
 static void
 flush(struct conn *c)
 {
@@ -66,13 +79,15 @@ flush(struct conn *c)
 	const uint8_t *data;
 	ssize_t n;
 
+	if (c->leaving)
+		return;
 	while ((n = nghttp2_session_mem_send(c->session, &data)) > 0)
 		evbuffer_add(out, data, (size_t)n);
 	if (n < 0)
 		doom(c, CLOSE);
 	else if (!nghttp2_session_want_read(c->session) &&
 		 !nghttp2_session_want_write(c->session) && evbuffer_get_length(out) == 0)
-		doom(c, CLOSE);
+		leave(c);
 }
 
 static ssize_t
@@ -391,7 +406,7 @@ on_input(struct bufferevent *bev, void *arg)
 
 	if (!c->session || c->doom != LIVES)
 		return;
-	if (nghttp2_session_mem_recv(c->session, evbuffer_pullup(in, -1), len) < 0)
+	if (!c->leaving && nghttp2_session_mem_recv(c->session, evbuffer_pullup(in, -1), len) < 0)
 		doom(c, CLOSE);
 	evbuffer_drain(in, len);
 	flush(c);
@@ -416,7 +431,7 @@ conn_free(struct conn *c)
 	TAILQ_REMOVE(&c->fake->conns, c, link);
 	if (c->doom == RESET)
 		setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-	else if (c->session)
+	else if (c->session && !c->leaving)
 		SSL_shutdown(bufferevent_openssl_get_ssl(c->bev));
 	ERR_clear_error();
 	nghttp2_session_del(c->session);

@@ -423,10 +423,11 @@ static void
 test_goaway(void **state)
 {
 	struct server s = fake();
-	struct client *c = connected(&s);
+	struct client *c;
 
 	(void)state;
 	command(&s, "max-streams 100");
+	c = connected(&s);
 	command(&s, "goaway Shutdown 700");
 	push_many(c, 0, 2000, 1);
 	AWAIT(c, answers(c) == 2000);
@@ -443,10 +444,11 @@ static void
 test_goaway_with_delay(void **state)
 {
 	struct server s = fake();
-	struct client *c = connected(&s);
+	struct client *c;
 
 	(void)state;
 	command(&s, "max-streams 100");
+	c = connected(&s);
 	command(&s, "delay 30");
 	command(&s, "goaway");
 	AWAIT(c, apns_state(c->apns) != APNS_CONNECTED);
@@ -810,22 +812,25 @@ test_numeric_host(void **state)
 }
 
 /*
- * The resolver of these tests (linked with --wrap): "slow.test" answers when it is let go, and
- * "many.test" has two addresses of which only the second one is there.
+ * The resolver of these tests (linked with --wrap): "nowhere.invalid" is unknown, "slow.test"
+ * answers when it is let go, and "many.test" has two addresses of which only the second one is
+ * there.
  */
-int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-	struct addrinfo **list);
-int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-	struct addrinfo **list);
+int __real_getaddrinfo(
+	const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list);
+int __wrap_getaddrinfo(
+	const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list);
 
 static atomic_int let_go;
 
 int
-__wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-	struct addrinfo **list)
+__wrap_getaddrinfo(
+	const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list)
 {
 	int err, slow = strcmp(host, "slow.test") == 0;
 
+	if (strcmp(host, "nowhere.invalid") == 0)
+		return EAI_NONAME;
 	if ((hints->ai_flags & AI_NUMERICHOST) || (!slow && strcmp(host, "many.test") != 0))
 		return __real_getaddrinfo(host, port, hints, list);
 	while (slow && !atomic_load(&let_go))
@@ -1011,11 +1016,12 @@ static void
 test_free_answers_all(void **state)
 {
 	struct server s = fake();
-	struct client *c = connected(&s);
+	struct client *c;
 	struct apns *a;
 
 	(void)state;
 	command(&s, "max-streams 10");
+	c = connected(&s);
 	command(&s, "silent on");
 	push_many(c, 0, 30, 0);
 	AWAIT_SERVER(c, fake_stat(&s, "pushes") == 10);
@@ -1165,8 +1171,9 @@ setup(void **state)
 		return -1;
 	root = pair_new(&(struct pair_options){ .cn = "Throw-away Root", .is_ca = 1 });
 	evil = pair_new(&(struct pair_options){ .cn = "Evil Root", .is_ca = 1 });
-	server = pair_new(&(struct pair_options){
-		.cn = "localhost", .san = "DNS:localhost,DNS:slow.test,DNS:many.test,IP:127.0.0.1", .ca = &root });
+	server = pair_new(&(struct pair_options){ .cn = "localhost",
+		.san = "DNS:localhost,DNS:slow.test,DNS:many.test,IP:127.0.0.1",
+		.ca = &root });
 	other = pair_new(&(struct pair_options){
 		.cn = "elsewhere", .san = "DNS:elsewhere.example", .ca = &root });
 	push_one = pair_new(&(struct pair_options){ .cn = "APSP:1", .uid = TOPIC, .ca = &root });
@@ -1199,8 +1206,9 @@ teardown(void **state)
 	return system(text);
 }
 
+/* With an argument, the tests whose names match it. */
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_thousand),
@@ -1238,5 +1246,7 @@ main(void)
 		cmocka_unit_test(test_nghttpd),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests_name("apns", tests, setup, teardown);
 }
