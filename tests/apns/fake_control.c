@@ -20,11 +20,11 @@ static struct evconnlistener *listener;
 static char *unix_path;
 /* Control connections, so that they can be freed at the end. */
 struct client {
-	LIST_ENTRY(client) link;
+	TAILQ_ENTRY(client) link;
 	struct fake *fake;
 	struct bufferevent *bev;
 };
-static LIST_HEAD(, client) clients = LIST_HEAD_INITIALIZER(clients);
+static TAILQ_HEAD(, client) clients = TAILQ_HEAD_INITIALIZER(clients);
 
 static int
 number(const char *text, long long *ret)
@@ -283,7 +283,7 @@ run_line(struct fake *f, char *line, struct evbuffer *out)
 static void
 client_free(struct client *c)
 {
-	LIST_REMOVE(c, link);
+	TAILQ_REMOVE(&clients, c, link);
 	bufferevent_free(c->bev);
 	free(c);
 }
@@ -326,7 +326,7 @@ on_client(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from, i
 	c->bev = bufferevent_socket_new(f->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!c->bev)
 		abort();
-	LIST_INSERT_HEAD(&clients, c, link);
+	TAILQ_INSERT_HEAD(&clients, c, link);
 	bufferevent_setcb(c->bev, on_line, NULL, on_client_event, c);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
@@ -363,7 +363,7 @@ control_stop(void)
 {
 	struct client *c;
 
-	while ((c = LIST_FIRST(&clients)))
+	while ((c = TAILQ_FIRST(&clients)))
 		client_free(c);
 	if (listener)
 		evconnlistener_free(listener);
