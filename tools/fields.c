@@ -141,6 +141,6 @@ fields_print(struct fields *f)
 {
 	if (f->json)
 		buf_add_char(&f->out, '\n');
-	fwrite(f->out.data, 1, f->out.len, stdout);
+	fputs(buf_str(&f->out), stdout);
 	buf_free(&f->out);
 }
