@@ -397,7 +397,7 @@ read_challenge(struct opening *o)
 	default:
 		break;
 	}
-	good = len >= 0 && len <= CHALLENGE_MAX && utf8_valid(bytes_of(text, (size_t)len));
+	good = len >= 0 && len <= CHALLENGE_MAX;
 	if (good)
 		buf_add(&o->r->challenge, text, (size_t)len);
 	OPENSSL_clear_free(text, len > 0 ? (size_t)len : 0);

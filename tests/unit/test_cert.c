@@ -384,8 +384,8 @@ test_numbers_that_are_none(void **state)
 		"URI:urn:uuid:3f2b8c1a-0d5e-4c7b-9a61-5e8f7d2c4b100",
 		"URI:urn:uuid:3f2b8c1a-0d5e-4c7b-9a61-5e8f7d2c4bxx",
 		"DNS:urn:uuid:3f2b8c1a-0d5e-4c7b-9a61-5e8f7d2c4b10",
-		"URI:urn:uuid:3f2b8c1a-0d5e-4c7b-9a61-5e8f7d2c4b10,"
-		"URI:urn:uuid:3f2b8c1a-0d5e-4c7b-9a61-5e8f7d2c4b11",
+		("URI:urn:uuid:3f2b8c1a-0d5e-4c7b-9a61-5e8f7d2c4b10,"
+		 "URI:urn:uuid:3f2b8c1a-0d5e-4c7b-9a61-5e8f7d2c4b11"),
 	};
 	char out[37];
 	size_t i;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <string.h>
 
@@ -135,8 +136,7 @@ test_encrypted(void **state)
 	static const char *const commands[] = {
 		"openssl pkcs8 -topk8 -passout pass:secret -in k.pem -out f",
 		"openssl pkcs8 -topk8 -passout pass:secret -in k.pem -outform DER -out f",
-		"openssl pkcs8 -topk8 -v1 PBE-SHA1-3DES -passout pass:secret -in k.pem -outform "
-		"DER -out f",
+		"openssl pkcs8 -topk8 -v1 PBE-SHA1-3DES -passout pass:s -in k.pem -outform DER >f",
 		"openssl rsa -in k.pem -traditional -aes256 -passout pass:secret -out f",
 	};
 	const char *why;
@@ -219,21 +219,51 @@ test_names(void **state)
 	X509_free(c);
 }
 
+/* A public key of `bits` that nobody had to make: only its size counts here. */
+static EVP_PKEY *
+key_of_size(int bits)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	BIGNUM *n = BN_new();
+	OSSL_PARAM *params;
+	EVP_PKEY *key = NULL;
+
+	BN_set_bit(n, bits - 1);
+	BN_set_bit(n, 0);
+	OSSL_PARAM_BLD_push_BN(bld, "n", n);
+	OSSL_PARAM_BLD_push_uint(bld, "e", 65537);
+	params = OSSL_PARAM_BLD_to_param(bld);
+	assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params), 1);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(bld);
+	BN_free(n);
+	EVP_PKEY_CTX_free(ctx);
+
+	return key;
+}
+
 static void
 test_ordinary(void **state)
 {
 	EVP_PKEY *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	EVP_PKEY *odd = EVP_EC_gen("secp256k1");
+	EVP_PKEY *large = key_of_size(KEY_RSA_MAX), *larger = key_of_size(KEY_RSA_MAX + 8);
 	char text[40];
 
 	(void)state;
 	assert_true(key_is_ordinary(help_key(0)));
 	assert_false(key_is_ordinary(ed));
 	assert_false(key_is_ordinary(odd));
+	assert_true(key_is_ordinary(large));
+	assert_false(key_is_ordinary(larger));
 	assert_string_equal(key_describe(ed, text, sizeof(text)), "ED25519");
 	assert_string_equal(key_describe(odd, text, sizeof(text)), "EC secp256k1");
 	EVP_PKEY_free(ed);
 	EVP_PKEY_free(odd);
+	EVP_PKEY_free(large);
+	EVP_PKEY_free(larger);
 }
 
 static void

@@ -45,7 +45,7 @@ struct recipe {
 	EVP_PKEY *second_signer; /* NULL: one */
 	unsigned recipient_flags;
 	int envelope_nid; /* 0: as encrypted */
-	bool stream, two_recipients, break_csr, break_key, two_challenges;
+	bool stream, two_recipients, break_csr, break_key, two_challenges, two_values;
 };
 
 static struct recipe
@@ -80,28 +80,34 @@ take(unsigned char *der, int len, struct buf *out)
 }
 
 static void
+add_challenge(const struct recipe *w, X509_REQ *r, int nid)
+{
+	assert_int_equal(X509_REQ_add1_attr_by_NID(
+				 r, nid, w->challenge_type, w->challenge, (int)w->challenge_len),
+		1);
+}
+
+static void
 make_csr(const struct recipe *w, struct buf *out)
 {
 	X509_REQ *r = X509_REQ_new();
 	unsigned char *der = NULL;
-	int i;
 
 	X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(r), "CN", MBSTRING_UTF8,
 		(const unsigned char *)"phone", -1, -1, 0);
 	assert_int_equal(X509_REQ_set_pubkey(r, w->csr_key), 1);
-	for (i = 0; w->challenge && i < 1 + w->two_challenges; i++) {
-		X509_ATTRIBUTE *a = X509_ATTRIBUTE_create_by_NID(NULL, NID_pkcs9_challengePassword,
-			w->challenge_type, w->challenge, (int)w->challenge_len);
-
-		assert_non_null(a);
-		if (i == 0)
-			assert_int_equal(X509_REQ_add1_attr(r, a), 1);
-		else
-			assert_int_equal(
-				X509_ATTRIBUTE_set1_data(X509_REQ_get_attr(r, 0), w->challenge_type,
-					w->challenge, (int)w->challenge_len),
-				1);
-		X509_ATTRIBUTE_free(a);
+	if (w->challenge)
+		add_challenge(w, r, NID_pkcs9_challengePassword);
+	if (w->two_values)
+		assert_int_equal(X509_ATTRIBUTE_set1_data(X509_REQ_get_attr(r, 0),
+					 w->challenge_type, w->challenge, (int)w->challenge_len),
+			1);
+	if (w->two_challenges) {
+		/* OpenSSL refuses to add the same one twice, but not to rename another. */
+		add_challenge(w, r, NID_pkcs9_unstructuredName);
+		assert_int_equal(X509_ATTRIBUTE_set1_object(X509_REQ_get_attr(r, 1),
+					 OBJ_nid2obj(NID_pkcs9_challengePassword)),
+			1);
 	}
 	assert_true(X509_REQ_sign(r, w->csr_key, w->csr_md) > 0);
 	take(der, i2d_X509_REQ(r, &der), out);
@@ -606,7 +612,7 @@ test_no_oracle(void **state)
 	expect(&w, -EPROTO, SCEP_BAD_MESSAGE_CHECK);
 	w = usual();
 	w.break_key = true;
-	for (i = 0; i < 60; i++)
+	for (i = 0; i < 20; i++)
 		expect(&w, -EPROTO, SCEP_BAD_MESSAGE_CHECK);
 }
 
@@ -833,6 +839,9 @@ test_challenges(void **state)
 	w = usual();
 	w.two_challenges = true;
 	expect(&w, -EPROTO, SCEP_BAD_REQUEST);
+	w = usual();
+	w.two_values = true;
+	expect(&w, -EPROTO, SCEP_BAD_REQUEST);
 	memset(long_text, 'a', sizeof(long_text));
 	w = usual();
 	w.challenge = long_text;
@@ -884,7 +893,7 @@ test_hostile(void **state)
 		der.data[i] ^= (unsigned char)(1u << (i % 8));
 	}
 	help_to_ber(buf_bytes(&der), &ber);
-	for (i = 0; i < ber.len; i += 3) {
+	for (i = 0; i < ber.len; i += 7) {
 		ber.data[i] ^= 0x80;
 		check_mutant(buf_bytes(&ber));
 		ber.data[i] ^= 0x80;
