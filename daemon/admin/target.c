@@ -113,8 +113,10 @@ target_actor(const struct http_request *r, struct buf *out)
 	struct passwd record, *found = NULL;
 	char room[4096];
 	uid_t uid;
+	gid_t gid;
+	pid_t pid;
 
-	if (!http_peer_cred(r, &uid, NULL, NULL)) {
+	if (!http_peer_cred(r, &uid, &gid, &pid)) {
 		buf_add_str(out, http_peer(r));
 		return;
 	}

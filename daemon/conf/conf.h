@@ -148,6 +148,11 @@ void conf_format(const struct conf *c, struct buf *out);
 size_t conf_needs_restart(const struct conf *old, const struct conf *new, struct buf *out);
 /* Names of all keys that differ. */
 size_t conf_changes(const struct conf *old, const struct conf *new, struct buf *out);
+/*
+ * The `state` directory that the files name even if they have faults, or NULL; caller frees.  Only to find the last
+ * good configuration.
+ */
+char *conf_peek_state(const char *file);
 /* Host of server-name without the port; caller frees. */
 char *conf_server_host(const struct conf *c);
 

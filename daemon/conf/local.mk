@@ -11,6 +11,7 @@ daemon_conf_libconf_a_SOURCES = \
 	daemon/conf/keys.h \
 	daemon/conf/kinds.c \
 	daemon/conf/load.c \
+	daemon/conf/peek.c \
 	daemon/conf/scan.c \
 	daemon/conf/scan.h \
 	daemon/conf/syntax.c \

@@ -301,10 +301,26 @@ walk_layer_record(void *arg, struct bytes key, const struct change *c)
 	return w->each(w->arg, key, change_value(c));
 }
 
+struct walk_below {
+	const struct store *s;
+	int (*each)(void *arg, struct bytes key, struct bytes value);
+	void *arg;
+};
+
 static bool
 is_changed(void *arg, struct bytes key)
 {
-	return changed(arg, key) != NULL;
+	const struct walk_below *w = arg;
+
+	return changed(w->s, key) != NULL;
+}
+
+static int
+walk_below_record(void *arg, struct bytes key, struct bytes value)
+{
+	const struct walk_below *w = arg;
+
+	return w->each(w->arg, key, value);
 }
 
 int
@@ -312,6 +328,7 @@ store_each(struct store *s, struct bytes prefix,
 	int (*each)(void *arg, struct bytes key, struct bytes value), void *arg)
 {
 	struct walk w = { prefix, { NULL, NULL }, each, arg };
+	struct walk_below below = { s, each, arg };
 	int r = layer_each(s->pending, walk_layer_record, &w);
 
 	if (r == 0) {
@@ -323,7 +340,7 @@ store_each(struct store *s, struct bytes prefix,
 		r = layer_each(s->frozen, walk_layer_record, &w);
 	}
 	if (r == 0)
-		r = dbfile_each(s->directory, prefix, is_changed, each, arg);
+		r = dbfile_each(s->directory, prefix, is_changed, walk_below_record, &below);
 	return r;
 }
 
@@ -568,6 +585,12 @@ int
 store_seal(struct store *s, struct bytes key, struct bytes plain, struct buf *out)
 {
 	return s->options.seal ? seal_lock(s->options.seal, key, plain, out) : -ENOKEY;
+}
+
+void
+store_set_seal(struct store *s, const struct seal *seal)
+{
+	s->options.seal = seal;
 }
 
 int

@@ -109,6 +109,9 @@ void store_file_drop(struct store *s, const char *name);
 int store_seal(struct store *s, struct bytes key, struct bytes plain, struct buf *out);
 int store_unseal(struct store *s, struct bytes key, struct bytes sealed, struct buf *out);
 
+/* store.key came (with the SSC) after the store was opened.  Not owned. */
+void store_set_seal(struct store *s, const struct seal *seal);
+
 struct store_numbers {
 	uint64_t commits, changes, commit_us_total, commit_us_max, checkpoints, replayed;
 	size_t table_bytes, table_records, log_bytes;
