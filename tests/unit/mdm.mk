@@ -1,1 +1,45 @@
 # unit tests of daemon/mdm
+MDM_KIT = tests/unit/mdm_kit.c tests/unit/mdm_kit.h
+MDM_TEST_LIBS = daemon/mdm/libmdm.a daemon/net/libnet.a daemon/store/libstore.a daemon/policy/libpolicy.a \
+	daemon/conf/libconf.a daemon/pki/libpki.a daemon/base/libbase.a $(CMOCKA_LIBS) $(SYSTEM_LIBS)
+EXTRA_DIST += etc/apple-schema/commands.tsv etc/apple-schema/LICENSE.apple-device-management.txt
+
+check_PROGRAMS += tests/unit/test_message
+tests_unit_test_message_SOURCES = tests/unit/test_message.c
+tests_unit_test_message_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_message
+
+check_PROGRAMS += tests/unit/test_command
+tests_unit_test_command_SOURCES = tests/unit/test_command.c
+tests_unit_test_command_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_command
+
+check_PROGRAMS += tests/unit/test_profile
+tests_unit_test_profile_SOURCES = tests/unit/test_profile.c
+tests_unit_test_profile_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_profile
+
+check_PROGRAMS += tests/unit/test_reason
+tests_unit_test_reason_SOURCES = tests/unit/test_reason.c
+tests_unit_test_reason_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_reason
+
+check_PROGRAMS += tests/unit/test_checkin
+tests_unit_test_checkin_SOURCES = tests/unit/test_checkin.c $(MDM_KIT)
+tests_unit_test_checkin_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_checkin
+
+check_PROGRAMS += tests/unit/test_connect
+tests_unit_test_connect_SOURCES = tests/unit/test_connect.c $(MDM_KIT)
+tests_unit_test_connect_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_connect
+
+check_PROGRAMS += tests/unit/test_enroll
+tests_unit_test_enroll_SOURCES = tests/unit/test_enroll.c $(MDM_KIT)
+tests_unit_test_enroll_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_enroll
+
+check_PROGRAMS += tests/unit/test_scep_verb
+tests_unit_test_scep_verb_SOURCES = tests/unit/test_scep_verb.c $(MDM_KIT)
+tests_unit_test_scep_verb_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_scep_verb
