@@ -27,16 +27,14 @@ resume(struct http_listener *l)
 		loop_fd_resume(l->readable);
 }
 
-/* Makes room by closing the connection that has been idle longest; false when none is. */
-static bool
+/* Closes the connection that has been idle longest, if there is one. */
+static void
 evict_idle(struct http_server *s, enum http_pool pool)
 {
 	struct http_conn *c = TAILQ_FIRST(&s->idle[pool]);
 
-	if (!c)
-		return false;
-	http_conn_drop(c);
-	return true;
+	if (c)
+		http_conn_drop(c);
 }
 
 /* Clients wait in the backlog until a connection ends. */
@@ -95,7 +93,7 @@ on_acceptable(void *arg, int listening)
 		socklen_t len = sizeof(peer);
 		int fd;
 
-		if (s->open[pool] >= s->limit[pool] && !evict_idle(s, pool)) {
+		if (s->open[pool] >= s->limit[pool] && TAILQ_EMPTY(&s->idle[pool])) {
 			pause_full(l, pool);
 			return;
 		}
@@ -114,6 +112,8 @@ on_acceptable(void *arg, int listening)
 			close(fd);
 			continue;
 		}
+		if (s->open[pool] >= s->limit[pool])
+			evict_idle(s, pool);
 		http_conn_start(l, fd, &peer);
 	}
 }
@@ -230,8 +230,7 @@ http_server_stop(struct http_server *s, int64_t ms, void (*done)(void *arg), voi
 	for (pool = 0; pool < POOLS; pool++) {
 		for (c = TAILQ_FIRST(&s->conns[pool]); c; c = next) {
 			next = TAILQ_NEXT(c, all);
-			if (c->phase == PHASE_HANDSHAKE || c->phase == PHASE_IDLE ||
-				c->phase == PHASE_LINGER)
+			if (http_conn_silent(c) || c->phase == PHASE_LINGER)
 				http_conn_drop(c);
 			else
 				c->last = true;

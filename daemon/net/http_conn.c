@@ -25,6 +25,13 @@ output_of(const struct http_conn *c)
 	return bufferevent_get_output(c->bev);
 }
 
+bool
+http_conn_silent(const struct http_conn *c)
+{
+	return c->phase == PHASE_HANDSHAKE || c->phase == PHASE_IDLE ||
+	       (c->phase == PHASE_HEAD && evbuffer_get_length(input_of(c)) == 0);
+}
+
 /* What the phase may take without any progress. */
 static int64_t
 allowance(const struct http_conn *c)
@@ -75,7 +82,7 @@ set_phase(struct http_conn *c, enum http_phase phase)
 		TAILQ_INSERT_TAIL(idle, c, idle);
 	c->phase = phase;
 	c->phase_since = clock_mono_ms();
-	c->phase_bytes = 0;
+	c->phase_bytes = c->phase_mark = 0;
 	set_deadline(c, c->phase_since, allowance(c));
 }
 
@@ -365,8 +372,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	(void)bev;
 	if (what & BEV_EVENT_CONNECTED) {
 		c->server->numbers.handshakes++;
-		set_phase(c, PHASE_IDLE);
-		set_deadline(c, c->phase_since, c->server->deadlines.head_ms);
+		set_phase(c, PHASE_HEAD);
 		return;
 	}
 	if (c->phase == PHASE_HANDSHAKE)
@@ -387,37 +393,50 @@ expire(struct http_conn *c)
 		n->timeouts++;
 	if (c->phase == PHASE_HANDSHAKE)
 		n->handshake_failures++;
-	if (c->phase == PHASE_HEAD || c->phase == PHASE_BODY)
+	if ((c->phase == PHASE_HEAD && !http_conn_silent(c)) || c->phase == PHASE_BODY)
 		refuse(c, 408);
 	else
 		http_conn_drop(c);
 }
 
-/* Bodies and replies that move on at HTTP_RATE_MIN may take longer. */
-static int64_t
-deadline_now(const struct http_conn *c)
+/* How far the body has come in, or the reply gone out. */
+static size_t
+progress(const struct http_conn *c)
 {
-	size_t bytes = 0;
-	int64_t earned;
-
 	if (c->phase == PHASE_BODY)
-		bytes = c->phase_bytes;
-	else if (c->phase == PHASE_WRITE)
-		bytes = c->phase_bytes - evbuffer_get_length(output_of(c));
-	earned = c->phase_since + (int64_t)bytes * 1000 / HTTP_RATE_MIN;
-	return earned > c->deadline ? earned : c->deadline;
+		return c->phase_bytes;
+	if (c->phase == PHASE_WRITE)
+		return c->phase_bytes - evbuffer_get_length(output_of(c));
+	return 0;
+}
+
+/*
+ * Bodies and replies that moved on at HTTP_RATE_MIN since the last look get the same time again.
+ * What went fast at first earns nothing for later: a client could stop for hours on it.
+ */
+static bool
+prolong(struct http_conn *c, int64_t now)
+{
+	int64_t ms = allowance(c);
+	size_t at = progress(c), moved = at - c->phase_mark;
+
+	if (moved == 0 || (int64_t)moved < ms * HTTP_RATE_MIN / 1000)
+		return false;
+	c->phase_mark = at;
+	set_deadline(c, now, ms);
+	return true;
 }
 
 static void
 on_timer(void *arg)
 {
 	struct http_conn *c = arg;
-	int64_t now = clock_mono_ms(), deadline = deadline_now(c);
+	int64_t now = clock_mono_ms();
 
 	c->armed = 0;
-	if (deadline > now)
-		set_deadline(c, now, deadline - now);
-	else
+	if (c->deadline > now)
+		set_deadline(c, now, c->deadline - now);
+	else if (!prolong(c, now))
 		expire(c);
 }
 
@@ -496,10 +515,9 @@ http_conn_start(struct http_listener *l, int fd, const struct sockaddr_storage *
 	TAILQ_INSERT_TAIL(&s->conns[c->pool], c, all);
 	s->open[c->pool]++;
 	s->numbers.connections++;
-	set_phase(c, ssl ? PHASE_HANDSHAKE : PHASE_IDLE);
-	if (!ssl)
-		set_deadline(c, c->phase_since, s->deadlines.head_ms);
+	set_phase(c, ssl ? PHASE_HANDSHAKE : PHASE_HEAD);
 	bufferevent_setcb(bev, on_read, on_write, on_event, c);
 	bufferevent_setwatermark(bev, LOOP_READ, 0, HTTP_INPUT_MAX);
+	bufferevent_set_max_single_write(bev, HTTP_WRITE_MAX);
 	bufferevent_enable(bev, LOOP_READ | LOOP_WRITE);
 }

@@ -21,13 +21,15 @@
 
 #define HTTP_LINGER_MS 2000 /* reads on after an early refusal, so that the client sees it */
 #define HTTP_RATE_MIN 1024  /* bytes a second that prolong a body or a reply */
-#define HTTP_ACCEPT_MAX 32  /* connections taken in one turn of the loop */
+#define HTTP_WRITE_MAX \
+	(128u << 10)	   /* of one reply in one turn; libevent's 16 KiB make many turns */
+#define HTTP_ACCEPT_MAX 32 /* connections taken in one turn of the loop */
 #define HTTP_ACCEPT_PAUSE_MS 100
 
 enum http_phase {
 	PHASE_HANDSHAKE,
-	PHASE_IDLE, /* between requests, nothing read yet */
-	PHASE_HEAD,
+	PHASE_HEAD, /* also of a new connection that has sent nothing yet */
+	PHASE_IDLE, /* after a reply, nothing read yet: may be closed to make room */
 	PHASE_BODY,
 	PHASE_DUE,   /* a handler has the request, or its reply is held */
 	PHASE_WRITE, /* the reply is on its way out */
@@ -95,6 +97,7 @@ struct http_conn {
 	int64_t deadline, armed; /* monotonic ms; armed: when the timer will look, 0: never */
 	int64_t phase_since;
 	size_t phase_bytes; /* body bytes come in, or reply bytes to go out */
+	size_t phase_mark;  /* progress when the deadline was set */
 	char peer[INET6_ADDRSTRLEN];
 	bool has_cred;
 	uid_t uid;
@@ -133,7 +136,8 @@ void http_server_conn_ended(struct http_server *s, enum http_pool pool);
 
 /* http_conn.c */
 void http_conn_start(struct http_listener *l, int fd, const struct sockaddr_storage *peer);
-void http_conn_drop(struct http_conn *c); /* at once, without a word */
+void http_conn_drop(struct http_conn *c);	  /* at once, without a word */
+bool http_conn_silent(const struct http_conn *c); /* owes nothing: no part of a request came */
 /* Sends a whole reply and goes on to the next request or to the end. */
 void http_conn_send(struct http_conn *c, struct bytes reply);
 

@@ -122,6 +122,8 @@ loop_free(struct loop *l)
 			event_del(&l->commit);
 			event_del(&l->commit_late);
 		}
+		/* Bufferevents end in the loop; event_base_free alone forgets some of them. */
+		event_base_loop(l->base, EVLOOP_NONBLOCK);
 		event_base_free(l->base);
 	}
 	free(l);

@@ -1,9 +1,10 @@
 /* test_http_parse.c - what the parser of requests takes, and above all what it refuses */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
