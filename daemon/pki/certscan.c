@@ -167,22 +167,21 @@ static void
 remark_denied(struct certscan *s, const char *name, const char *path)
 {
 	char target[PATH_MAX], dir[PATH_MAX];
+	bool link = link_target(path, target, sizeof(target));
+	const char *file = link ? target : path;
+	char *is = link ? xasprintf("is a link to %s; ", target) : xstrdup("");
 
-	if (!link_target(path, target, sizeof(target)))
+	if (blocking_directory(file, dir, sizeof(dir)))
 		certscan_remark(s, CERTDIR_PROBLEM, name,
-			"may not be read by the daemon: chgrp cordon %s; chmod 640 %s", path, path);
-	else if (blocking_directory(target, dir, sizeof(dir)))
-		certscan_remark(s, CERTDIR_PROBLEM, name,
-			"is a link to %s, and the daemon may not enter %s: let it (chgrp cordon "
-			"%s; "
-			"chmod g+x %s), or put a copy here",
-			target, dir, dir, dir);
+			"%sthe daemon may not enter the directory %s: let it (chgrp cordon %s; "
+			"chmod "
+			"g+x %s), or put a copy into %s",
+			is, dir, dir, dir, s->o->directory);
 	else
 		certscan_remark(s, CERTDIR_PROBLEM, name,
-			"is a link to %s, which the daemon may not read: chgrp cordon %s; chmod "
-			"640 "
-			"%s, or put a copy here",
-			target, target, target);
+			"%sthe daemon may not read it: chgrp cordon %s; chmod 640 %s", is, file,
+			file);
+	free(is);
 }
 
 static bool

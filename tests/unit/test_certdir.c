@@ -868,6 +868,41 @@ test_configured_tls_elsewhere(void **state)
 	rmdir(outside);
 }
 
+/* As certbot leaves its files: whoever may not enter the directory is told which one it is. */
+static void
+test_link_into_closed_directory(void **state)
+{
+	char closed[] = "/tmp/test_certdir_closed.XXXXXX", cert[64], key[64], words[96];
+	struct certdir_options o = { directory, cert, key, NOW, true };
+	bool root = geteuid() == 0;
+	struct certdir *d;
+
+	(void)state;
+	assert_non_null(mkdtemp(closed));
+	snprintf(cert, sizeof(cert), "%s/fullchain.pem", closed);
+	snprintf(key, sizeof(key), "%s/privkey.pem", closed);
+	file_create_new(cert, blob("server"), 0644, FILE_KEEP_OWNER, (gid_t)-1);
+	file_create_new(key, blob("key-server"), 0600, FILE_KEEP_OWNER, (gid_t)-1);
+	assert_int_equal(symlink(cert, path_of("web.pem")), 0);
+	assert_int_equal(chmod(closed, 0), 0);
+	if (root)
+		assert_int_equal(seteuid(65534), 0);
+	d = certdir_scan(&o, NULL);
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	chmod(closed, 0700);
+	assert_null(d->tls.chain);
+	snprintf(words, sizeof(words), "may not enter the directory %s", closed);
+	expect_remark(d, cert, CERTDIR_PROBLEM, words);
+	expect_remark(d, key, CERTDIR_PROBLEM, words);
+	expect_remark(d, "web.pem", CERTDIR_PROBLEM, words);
+	expect_remark(d, "web.pem", CERTDIR_PROBLEM, "is a link to");
+	certdir_unref(d);
+	unlink(cert);
+	unlink(key);
+	rmdir(closed);
+}
+
 /* Only root can play the daemon that may not read, and own files as somebody else. */
 static void
 test_as_another_user(void **state)
@@ -888,10 +923,10 @@ test_as_another_user(void **state)
 	d = scan_at(NOW, NULL, true);
 	if (root) {
 		assert_int_equal(seteuid(0), 0);
-		expect_remark(d, "a.pem", CERTDIR_PROBLEM, "may not be read by the daemon: chgrp");
+		expect_remark(d, "a.pem", CERTDIR_PROBLEM, "the daemon may not read it: chgrp");
 		expect_remark(d, "link.pem", CERTDIR_PROBLEM, path_of("a.pem"));
-		expect_remark(d, "store.key", CERTDIR_PROBLEM, "may not be read");
-		expect_remark(d, "b.key", CERTDIR_PROBLEM, "may not be read");
+		expect_remark(d, "store.key", CERTDIR_PROBLEM, "may not read it");
+		expect_remark(d, "b.key", CERTDIR_PROBLEM, "may not read it");
 		assert_null(remark_on(d, "tls-ca.key"));
 		assert_null(remark_on(d, "vendor.key"));
 		assert_null(remark_on(d, "vendor.crt"));
@@ -1059,6 +1094,7 @@ main(void)
 		IN_DIRECTORY(test_modes),
 		IN_DIRECTORY(test_link_outside),
 		IN_DIRECTORY(test_configured_tls_elsewhere),
+		IN_DIRECTORY(test_link_into_closed_directory),
 		IN_DIRECTORY(test_as_another_user),
 		IN_DIRECTORY(test_closed_directory),
 		cmocka_unit_test(test_no_directory),
