@@ -43,3 +43,8 @@ check_PROGRAMS += tests/unit/test_scep_verb
 tests_unit_test_scep_verb_SOURCES = tests/unit/test_scep_verb.c $(MDM_KIT)
 tests_unit_test_scep_verb_LDADD = $(MDM_TEST_LIBS)
 TESTS += tests/unit/test_scep_verb
+
+check_PROGRAMS += tests/unit/test_push
+tests_unit_test_push_SOURCES = tests/unit/test_push.c $(MDM_KIT)
+tests_unit_test_push_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_push

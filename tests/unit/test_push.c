@@ -1,0 +1,462 @@
+/*
+ * Tests of daemon/mdm/push: what is asked, what each answer means
+ *
+ * The connection is a stand-in in this file, so that every answer of Apple's can be given at will.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "mdm/enqueue.h"
+#include "mdm/push.h"
+#include "mdm_kit.h"
+#include "pki/ca.h"
+#include "pki/cert.h"
+#include "pki/key.h"
+
+#define LINES_MAX 4
+
+/* One stand-in connection. */
+struct apns {
+	struct apns_callbacks cb;
+	char *topic;
+	enum apns_state state;
+	X509 *cert; /* the leaf it presents */
+	unsigned pushes, identities;
+	void *tag;
+	int64_t expiration;
+	int bulk;
+	unsigned char token[8];
+	char magic[32];
+};
+
+static struct apns *lines[LINES_MAX];
+
+struct apns *
+apns_new(struct loop *l, const struct apns_options *o, const struct apns_callbacks *cb)
+{
+	struct apns *a = xcalloc(1, sizeof(*a));
+	size_t i;
+
+	(void)l;
+	a->cb = *cb;
+	a->topic = xstrdup(o->topic);
+	for (i = 0; lines[i]; i++)
+		assert_true(i < LINES_MAX - 1);
+	lines[i] = a;
+	return a;
+}
+
+void
+apns_set_identity(struct apns *a, STACK_OF(X509) * chain, EVP_PKEY *key, const char *why)
+{
+	(void)key;
+	(void)why;
+	a->identities++;
+	a->cert = chain ? sk_X509_value(chain, 0) : NULL;
+}
+
+int
+apns_push(struct apns *a, struct bytes token, const char *magic, int64_t expiration, int bulk,
+	void *tag)
+{
+	assert_true(token.len <= sizeof(a->token));
+	assert_null(a->tag);
+	memcpy(a->token, token.data, token.len);
+	snprintf(a->magic, sizeof(a->magic), "%s", magic);
+	a->expiration = expiration;
+	a->bulk = bulk;
+	a->tag = tag;
+	a->pushes++;
+	return 0;
+}
+
+const char *
+apns_state_name(enum apns_state s)
+{
+	static const char *const names[] = { "Disconnected", "Connecting", "Connected", "Refused" };
+
+	return names[s];
+}
+
+enum apns_state
+apns_state(const struct apns *a)
+{
+	return a->state;
+}
+
+const char *
+apns_words(const struct apns *a)
+{
+	(void)a;
+	return "";
+}
+
+int64_t
+apns_since(const struct apns *a)
+{
+	(void)a;
+	return 1;
+}
+
+size_t
+apns_waiting(const struct apns *a)
+{
+	(void)a;
+	return 0;
+}
+
+size_t
+apns_in_flight(const struct apns *a)
+{
+	return a->tag != NULL;
+}
+
+/* Gives the push in flight its answer. */
+static void
+answer(struct apns *a, enum apns_result result, int status, const char *reason, int64_t timestamp)
+{
+	struct apns_answer ans = { result, status, reason, timestamp, kit_now() };
+	void *tag = a->tag;
+
+	assert_non_null(tag);
+	a->tag = NULL;
+	a->cb.answer(a->cb.arg, a, tag, &ans);
+}
+
+void
+apns_free(struct apns *a)
+{
+	size_t i, j;
+
+	if (a->tag)
+		answer(a, APNS_UNSENT, 0, "", 0);
+	for (i = j = 0; i < LINES_MAX; i++)
+		if (lines[i] != a)
+			lines[j++] = lines[i];
+	for (; j < LINES_MAX; j++)
+		lines[j] = NULL;
+	free(a->topic);
+	free(a);
+}
+
+static void
+change_state(struct apns *a, enum apns_state s)
+{
+	a->state = s;
+	a->cb.state(a->cb.arg, a, s, "words");
+}
+
+struct scene {
+	struct kit *k;
+	struct kit_device d;
+	struct loop_timer *stop;
+};
+
+static void
+stop(void *arg)
+{
+	loop_stop(((struct scene *)arg)->k->m.loop);
+}
+
+static void
+run(struct scene *s, int64_t ms)
+{
+	loop_timer_set(s->stop, ms);
+	assert_int_equal(loop_run(s->k->m.loop), 0);
+	assert_int_equal(store_commit(s->k->m.store), 0);
+}
+
+static int
+setup(void **ctx)
+{
+	static const struct kit_issue fresh;
+	struct scene *s = xcalloc(1, sizeof(*s));
+
+	s->k = kit_new();
+	s->k->m.loop = loop_new();
+	s->stop = loop_timer_new(s->k->m.loop, stop, s);
+	kit_device_init(&s->d, s->k, "AA", "SER1", &fresh);
+	kit_enroll(&s->d);
+	pusher_new(&s->k->m);
+	assert_non_null(lines[0]);
+	change_state(lines[0], APNS_CONNECTED);
+	*ctx = s;
+	return 0;
+}
+
+static int
+teardown(void **ctx)
+{
+	struct scene *s = *ctx;
+
+	pusher_free(s->k->m.pusher);
+	assert_null(lines[0]);
+	loop_timer_free(s->stop);
+	loop_free(s->k->m.loop);
+	kit_device_free(&s->d);
+	kit_free(s->k);
+	free(s);
+	return 0;
+}
+
+static void
+asks_become_one_push(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct apns *a = lines[0];
+	struct enrollment *e;
+	struct pusher_numbers n;
+
+	assert_string_equal(a->topic, KIT_TOPIC);
+	pusher_ask(&s->k->m, "AA", false);
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 50);
+	assert_int_equal(a->pushes, 1);
+	assert_memory_equal(a->token, "\1\2\3\4", 4);
+	assert_string_equal(a->magic, "magic");
+	assert_false(a->bulk);
+	assert_true(a->expiration >= kit_now() + 7 * 86400 - 5);
+	/* in flight: asks wait */
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 50);
+	assert_int_equal(a->pushes, 1);
+	answer(a, APNS_ACCEPTED, 200, "", 0);
+	e = kit_load(s->k, "AA");
+	assert_true(e->last_push > 0);
+	enrollment_free(e);
+	/* within the time of one push no second one */
+	run(s, 300);
+	assert_int_equal(a->pushes, 1);
+	run(s, PUSH_COALESCE_MS);
+	assert_int_equal(a->pushes, 2);
+	answer(a, APNS_ACCEPTED, 200, "", 0);
+	run(s, PUSH_COALESCE_MS + 300);
+	assert_int_equal(a->pushes, 2);
+	pusher_numbers(&s->k->m, &n);
+	assert_int_equal(n.accepted, 2);
+	assert_true(n.coalesced >= 1);
+}
+
+static void
+queued_commands_ask_after_the_commit(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct enqueue_options o = { .by_person = true };
+	const char *id = "AA";
+	struct command c;
+	char *why = NULL;
+	int fault;
+
+	assert_int_equal(command_from_words("ProfileList", NULL, 0, &c, &why), 0);
+	assert_int_equal(mdm_enqueue(&s->k->m, &id, 1, &c, &o, &fault), 1);
+	command_free(&c);
+	loop_timer_set(s->stop, 20);
+	loop_run(s->k->m.loop);
+	assert_int_equal(lines[0]->pushes, 0);
+	assert_int_equal(store_commit(s->k->m.store), 0);
+	run(s, 20);
+	assert_int_equal(lines[0]->pushes, 1);
+}
+
+static void
+nobody_is_asked_in_vain(void **ctx)
+{
+	struct scene *s = *ctx;
+
+	assert_int_equal(kit_checkin(&s->d, "CheckOut", NULL, NULL), 200);
+	pusher_ask(&s->k->m, "AA", false);
+	pusher_ask(&s->k->m, "ZZ", false);
+	run(s, 20);
+	assert_int_equal(lines[0]->pushes, 0);
+}
+
+static void
+unsent_waits_for_the_connection(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct pusher_numbers n;
+
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	answer(lines[0], APNS_UNSENT, 0, "", 0);
+	change_state(lines[0], APNS_DISCONNECTED);
+	run(s, 20);
+	pusher_numbers(&s->k->m, &n);
+	assert_int_equal(n.waiting, 1);
+	assert_int_equal(lines[0]->pushes, 1);
+	change_state(lines[0], APNS_CONNECTED);
+	run(s, PUSH_COALESCE_MS + 200);
+	assert_int_equal(lines[0]->pushes, 2);
+}
+
+static void
+bad_tokens_are_left_alone(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct enrollment *e;
+
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	answer(lines[0], APNS_REJECTED, 400, "BadDeviceToken", 0);
+	e = kit_load(s->k, "AA");
+	assert_true(e->token_bad);
+	assert_int_equal(e->state, STATE_ENROLLED);
+	enrollment_free(e);
+	run(s, PUSH_COALESCE_MS + 100);
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	assert_int_equal(lines[0]->pushes, 1);
+	/* a new token makes it good: TokenUpdate pushes for what waits */
+	assert_int_equal(kit_token(&s->d, NULL), 200);
+	run(s, 20);
+	assert_int_equal(lines[0]->pushes, 2);
+}
+
+static void
+gone_counts_only_for_the_current_token(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct enrollment *e;
+
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	/* APNs knew before the TokenUpdate, or so near to it that nobody can tell */
+	answer(lines[0], APNS_REJECTED, 410, "Unregistered", kit_now() + 299);
+	assert_int_equal(kit_state(s->k, "AA"), STATE_ENROLLED);
+	run(s, PUSH_COALESCE_MS + 100);
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	kit_forward(1000);
+	answer(lines[0], APNS_REJECTED, 410, "Unregistered", kit_now());
+	e = kit_load(s->k, "AA");
+	assert_int_equal(e->state, STATE_REMOVED);
+	assert_int_equal(e->removal, REMOVAL_PUSH);
+	/* the device can take it back: its token, queue and identity stay */
+	assert_true(e->token.len > 0);
+	enrollment_free(e);
+	assert_int_equal(kit_waiting(s->k, "AA"), 1);
+	assert_int_equal(kit_report(&s->d, "Idle", NULL, NULL, NULL), 200);
+	assert_int_equal(kit_state(s->k, "AA"), STATE_ENROLLED);
+}
+
+static void
+faults_of_apple_are_waited_out(void **ctx)
+{
+	struct scene *s = *ctx;
+
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	answer(lines[0], APNS_REJECTED, 503, "ServiceUnavailable", 0);
+	/* further asks do not shorten the 15 minutes */
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, PUSH_COALESCE_MS + 300);
+	assert_int_equal(lines[0]->pushes, 1);
+}
+
+static void
+a_refused_certificate_gives_way_to_the_next(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct subject name = { .common_name = (char *)(uintptr_t) "second" };
+	struct certpair two[2] = { s->k->push, s->k->push };
+	EVP_PKEY *key = key_new_p256();
+	X509 *second = ca_new_ssc(key, &name, clock_wall(), 86400);
+
+	two[1].chain = sk_X509_new_null();
+	sk_X509_push(two[1].chain, second);
+	cert_sha256(second, two[1].sha256);
+	s->k->certs.push = two;
+	s->k->certs.push_count = 2;
+	pusher_certs_changed(&s->k->m);
+	assert_ptr_equal(lines[0]->cert, certpair_leaf(&s->k->push));
+	assert_int_equal(lines[0]->identities, 1);
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	answer(lines[0], APNS_REJECTED, 403, "BadCertificate", 0);
+	assert_ptr_equal(lines[0]->cert, second);
+	/* what was asked goes out by the next one */
+	change_state(lines[0], APNS_CONNECTED);
+	run(s, PUSH_COALESCE_MS + 200);
+	assert_int_equal(lines[0]->pushes, 2);
+	answer(lines[0], APNS_ACCEPTED, 200, "", 0);
+	s->k->certs.push = &s->k->push;
+	s->k->certs.push_count = 1;
+	sk_X509_pop_free(two[1].chain, X509_free);
+	EVP_PKEY_free(key);
+}
+
+static void
+lines_follow_the_certificates(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct certpair two[2] = { s->k->push, s->k->push };
+	struct pusher_line line;
+
+	/* a topic that was never ours is guarded */
+	two[1].topic = (char *)(uintptr_t) "com.apple.mgmt.External.other";
+	s->k->certs.push = two;
+	s->k->certs.push_count = 2;
+	pusher_certs_changed(&s->k->m);
+	assert_null(lines[1]);
+	assert_int_equal(mdm_topic_accept(&s->k->m, two[1].topic), 0);
+	pusher_certs_changed(&s->k->m);
+	assert_non_null(lines[1]);
+	/* its certificate goes, and nobody is enrolled under it */
+	s->k->certs.push_count = 1;
+	pusher_certs_changed(&s->k->m);
+	assert_null(lines[1]);
+	/* one that devices are enrolled under stays to be seen */
+	s->k->certs.push_count = 0;
+	pusher_certs_changed(&s->k->m);
+	assert_non_null(lines[0]);
+	assert_null(lines[0]->cert);
+	assert_true(pusher_main(&s->k->m, &line));
+	assert_string_equal(line.topic, KIT_TOPIC);
+	s->k->certs.push = &s->k->push;
+	s->k->certs.push_count = 1;
+	pusher_certs_changed(&s->k->m);
+	assert_ptr_equal(lines[0]->cert, certpair_leaf(&s->k->push));
+}
+
+static void
+a_restart_asks_those_with_waiting_commands(void **ctx)
+{
+	struct scene *s = *ctx;
+
+	assert_int_equal(kit_waiting(s->k, "AA"), 1);
+	pusher_resume(&s->k->m);
+	run(s, 50);
+	assert_int_equal(lines[0]->pushes, 1);
+	assert_true(lines[0]->bulk);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(asks_become_one_push),
+		TEST(queued_commands_ask_after_the_commit),
+		TEST(nobody_is_asked_in_vain),
+		TEST(unsent_waits_for_the_connection),
+		TEST(bad_tokens_are_left_alone),
+		TEST(gone_counts_only_for_the_current_token),
+		TEST(faults_of_apple_are_waited_out),
+		TEST(a_refused_certificate_gives_way_to_the_next),
+		TEST(lines_follow_the_certificates),
+		TEST(a_restart_asks_those_with_waiting_commands),
+	};
+
+	return cmocka_run_group_tests_name("push", tests, NULL, NULL);
+}
