@@ -107,10 +107,10 @@ class Pki:
         self.make_root("private", "Private Root")
         self.make_ca("ca", "Example & Söhne MDM")
         self.make_ca("otherca", "Another CA")
+        self.make_ca("plainca", "CA without the usages that SCEP needs", "")
         self.make_server("server", "root", 300)
         self.make_server("longserver", "root", 900)
         self.make_server("privateserver", "private", 300)
-        self.ca_der = openssl("x509", "-in", self.path("ca.crt"), "-outform", "DER")
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -120,11 +120,11 @@ class Pki:
                 "-sha256", "-days", "3650", "-keyout", self.path(name + ".key"), "-out", self.path(name + ".crt"),
                 "-subj", "/CN=" + cn, "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def make_ca(self, name, cn):
+    def make_ca(self, name, cn, more=",digitalSignature,keyEncipherment"):
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "3650",
                 "-utf8", "-keyout", self.path(name + ".key"), "-out", self.path(name + ".crt"),
                 "-subj", "/CN=" + cn, "-addext",
-                "keyUsage=critical,keyCertSign,cRLSign,digitalSignature,keyEncipherment")
+                "keyUsage=critical,keyCertSign,cRLSign" + more)
 
     def make_server(self, name, root, days):
         with open(self.path(name + ".ext"), "w") as f:
@@ -157,6 +157,7 @@ class Server:
         self.profile_type = "application/x-apple-aspen-config"
         self.root_in_profile = None
         self.caps = "POSTPKIOperation\nRenewal\nSHA-256\nSHA-1\nAES\nDES3\nSCEPStandard\n"
+        self.ca_offered = "ca"
         self.ca_type = "application/x-x509-ca-cert"
         self.scep_break = None
         self.pending = 0
@@ -374,7 +375,7 @@ class Server:
         try:
             m = plistlib.loads(body)
             who = self.verify(headers.get("Mdm-Signature"), body)
-        except (RuntimeError, ValueError, plistlib.InvalidFileException) as e:
+        except Exception as e:  # whatever is wrong with it, it is the sender's fault
             return 400, "text/plain", str(e).encode()[:100]
         kind = m.get("MessageType") or m.get("Status")
         m["_who"] = who
@@ -465,7 +466,9 @@ class Server:
                 if q.get("operation") == "GetCACaps":
                     return self.give(200, "text/plain", server.caps.encode())
                 if q.get("operation") == "GetCACert":
-                    return self.give(200, server.ca_type, server.pki.ca_der)
+                    ca = openssl("x509", "-outform", "DER", "-in",
+                                 server.pki.path(server.ca_offered + ".crt"))
+                    return self.give(200, server.ca_type, ca)
                 if q.get("operation") == "PKIOperation":
                     data = base64.b64decode(q["message"].replace("%3D", "="), validate=True)
                     return self.give(200, "application/x-pki-message", server.pki_operation(data))
