@@ -24,7 +24,7 @@ struct job {
 	struct task task; /* first: it is what the worker knows */
 	char *directory;
 	size_t segment_size;
-	uint64_t prepare;     /* segment to have ready */
+	uint64_t prepare;     /* segment to have ready; 0: none */
 	struct layer *frozen; /* read by both threads, written by none; NULL: prepare only */
 	struct dbfile_head head;
 	bool gentle;
@@ -46,7 +46,7 @@ work(struct task *t)
 {
 	struct job *j = (struct job *)t;
 	char *why = NULL;
-	int prepared = wal_prepare(j->directory, j->prepare, j->segment_size);
+	int prepared = j->prepare ? wal_prepare(j->directory, j->prepare, j->segment_size) : 0;
 
 	/* A checkpoint works without the next segment; the log makes one when it needs it. */
 	j->err =
@@ -173,7 +173,7 @@ start(struct store *s, struct layer *frozen)
 	task_init(&j->task, work, done, s);
 	j->directory = xstrdup(s->directory);
 	j->segment_size = s->options.segment_size;
-	j->prepare = wal_number(s->wal) + 1;
+	j->prepare = s->closing ? 0 : wal_number(s->wal) + 1;
 	j->frozen = frozen;
 	j->head.sequence = s->frozen_sequence;
 	j->head.segment = s->frozen_below;
@@ -191,7 +191,7 @@ start(struct store *s, struct layer *frozen)
 static void
 freeze(struct store *s)
 {
-	s->frozen_below = wal_cut(s->wal);
+	s->frozen_below = s->closing ? wal_end(s->wal) : wal_cut(s->wal);
 	s->frozen_sequence = wal_sequence(s->wal);
 	s->frozen = s->active;
 	s->frozen_log = s->active_log;

@@ -40,9 +40,9 @@ const struct dbfile_head *dbfile_head(const struct dbfile *db);
 int dbfile_get(struct dbfile *db, struct bytes key, struct buf *ret);
 int dbfile_has(struct dbfile *db, struct bytes key); /* 0, -ENOENT, -EIO */
 /*
- * Calls `each` for the records whose key begins with `prefix` and that `skip` (NULL: none) does
- * not know, until it returns non-zero, which is returned.  -EIO.  Through a memory-mapped handle of
- * its own: ten times faster.
+ * Calls `each` for the records whose key begins with `prefix` and that `skip` (NULL: none, called
+ * with the same arg) does not know, until it returns non-zero, which is returned.  -EIO.  Through a
+ * memory-mapped handle of its own: ten times faster.
  */
 int dbfile_each(const char *directory, struct bytes prefix,
 	bool (*skip)(void *arg, struct bytes key),

@@ -53,6 +53,11 @@ static const struct field fields[] = {
 	FIELD(38, FIELD_UINT, E, refused),
 	FIELD(39, FIELD_BOOL, E, has_token),
 	FIELD(40, FIELD_BUF, E, sealed),
+	FIELD(41, FIELD_INT, E, refreshed[0]),
+	FIELD(42, FIELD_INT, E, refreshed[1]),
+	FIELD(43, FIELD_INT, E, refreshed[2]),
+	FIELD(44, FIELD_INT, E, refreshed[3]),
+	FIELD(45, FIELD_INT, E, refreshed[4]),
 	FIELD(48, FIELD_STR, E, facts.serial),
 	FIELD(49, FIELD_STR, E, facts.model),
 	FIELD(50, FIELD_STR, E, facts.model_name),
@@ -133,8 +138,12 @@ unseal(struct store *s, struct bytes key, struct enrollment *e)
 	struct bytes field;
 	uint8_t tag;
 
-	if (e->sealed.len == 0 || store_unseal(s, key, buf_bytes(&e->sealed), &plain) < 0)
+	if (e->sealed.len == 0)
 		return;
+	if (store_unseal(s, key, buf_bytes(&e->sealed), &plain) < 0) {
+		buf_wipe(&plain);
+		return;
+	}
 	buf_free(&e->sealed);
 	record_open(&r, buf_bytes(&plain));
 	while (record_next(&r, &tag, &field)) {

@@ -21,6 +21,8 @@
 
 #define ENROLLMENT_ID_MAX 255 /* bytes, without control characters or '/' */
 
+#define ENROLLMENT_REFRESH 5u /* kinds of questions that are asked by schedule */
+
 /* An identity that an enrollment speaks by. */
 struct identity_ref {
 	bool set;
@@ -78,8 +80,9 @@ struct enrollment {
 	int64_t last_push;	  /* wall seconds of the last push that APNs took */
 	int64_t unanswered_since; /* service-clock seconds of the topic; 0: none */
 	unsigned unanswered;	  /* asks since the last answer */
-	int64_t refused_at;	  /* it knocked and was refused ... */
-	char *refused_why;	  /* ... for this reason */
+	int64_t refreshed[ENROLLMENT_REFRESH]; /* wall seconds: when each kind was asked last */
+	int64_t refused_at;		       /* it knocked and was refused ... */
+	char *refused_why;		       /* ... for this reason */
 	unsigned refused;
 };
 

@@ -207,7 +207,7 @@ append(struct result_list *l, const struct result *r, bool has_body)
 	struct result *item = list_grow(l);
 
 	*item = *r;
-	item->uuid = copy_str(r->uuid, SIZE_MAX - 1);
+	item->uuid = xstrdup(r->uuid);
 	item->type = copy_str(r->type, ERROR_MAX);
 	item->status = copy_str(r->status, ERROR_MAX);
 	item->error = copy_str(r->error, ERROR_MAX);

@@ -237,6 +237,10 @@ fill_line(struct roster *r, struct roster_line *l, const struct enrollment *e)
 	l->unanswered_since = e->unanswered_since;
 	l->identity_not_after = e->current.set ? e->current.not_after : 0;
 	l->token_time = e->token_time;
+	if (e->last_push > l->asked)
+		l->asked = e->last_push;
+	for (size_t i = 0; i < ENROLLMENT_REFRESH; i++)
+		l->refreshed[i] = (uint32_t)e->refreshed[i];
 }
 
 static void
@@ -448,7 +452,10 @@ roster_seen(struct roster *r, const char *id, int64_t wall)
 {
 	uint32_t line = line_of(r, bytes_str(id));
 
-	if (line == NO_LINE || r->lines[line].last_seen == wall)
+	if (line == NO_LINE)
+		return;
+	r->lines[line].heard = true;
+	if (r->lines[line].last_seen == wall)
 		return;
 	r->lines[line].last_seen = wall;
 	set_dirty(r, line, true);
@@ -460,6 +467,33 @@ roster_last_seen(const struct roster *r, const char *id)
 	uint32_t line = line_of(r, bytes_str(id));
 
 	return line == NO_LINE ? 0 : r->lines[line].last_seen;
+}
+
+void
+roster_asked(struct roster *r, const char *id, int64_t wall)
+{
+	uint32_t line = line_of(r, bytes_str(id));
+
+	if (line != NO_LINE)
+		r->lines[line].asked = wall;
+}
+
+void
+roster_refreshed(struct roster *r, const char *id, unsigned kind, int64_t wall)
+{
+	uint32_t line = line_of(r, bytes_str(id));
+
+	if (line != NO_LINE && kind < ENROLLMENT_REFRESH)
+		r->lines[line].refreshed[kind] = (uint32_t)wall;
+}
+
+void
+roster_set_heard(struct roster *r, const char *id, bool heard)
+{
+	uint32_t line = line_of(r, bytes_str(id));
+
+	if (line != NO_LINE)
+		r->lines[line].heard = heard;
 }
 
 static int

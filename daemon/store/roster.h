@@ -18,9 +18,12 @@ struct roster_line {
 	const char *id;				     /* owned by the roster */
 	uint8_t state, removal, channel, lock_cause; /* enums of base/state.h */
 	bool locked, token_bad, has_token, paused;
+	bool heard; /* an authenticated message came since the last ask was sent; in memory only */
 	uint16_t topic; /* index for roster_topic(); 0: none */
 	int64_t last_seen, enrolled_at, state_since, unanswered_since, identity_not_after,
 		token_time;
+	int64_t asked; /* wall seconds of the last ask: sent, or handed over by roster_asked */
+	uint32_t refreshed[ENROLLMENT_REFRESH]; /* as in the record, or by roster_refreshed */
 };
 
 struct roster *roster_new(void);
@@ -37,6 +40,11 @@ const char *roster_topic(const struct roster *r, uint16_t topic); /* NULL for 0 
 /* An authenticated message came: notes the time; written by roster_flush. */
 void roster_seen(struct roster *r, const char *id, int64_t wall);
 int64_t roster_last_seen(const struct roster *r, const char *id); /* 0: never */
+/* What the schedules need to remember between their ticks; in memory only. */
+void roster_asked(struct roster *r, const char *id, int64_t wall);
+void roster_refreshed(struct roster *r, const char *id, unsigned kind, int64_t wall);
+/* An ask goes out, or (true) turned out to be none: `heard` says whether it was answered. */
+void roster_set_heard(struct roster *r, const char *id, bool heard);
 /*
  * Puts what was seen since, at most ROSTER_FLUSH records at a time so that no commit gets long.
  * 0: all; 1: more wait, call again soon; -errno.

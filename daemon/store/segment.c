@@ -206,14 +206,31 @@ zero_fill(int fd, size_t from, size_t size)
 	return err;
 }
 
+/*
+ * A spare with a second name is the segment that it became: the crash, or the fault, came between
+ * linkat and unlinkat below.  Writing to it would destroy the log.
+ */
+static int
+let_go_of_used_spare(int dir)
+{
+	struct stat st;
+
+	if (fstatat(dir, SPARE, &st, 0) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return st.st_nlink > 1 && unlinkat(dir, SPARE, 0) < 0 ? -errno : 0;
+}
+
 /* spare.seg at full size, without a head, synced. */
 static int
 make_spare(int dir, size_t size)
 {
-	int fd = openat(dir, SPARE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	struct stat st;
-	int err = 0;
+	int err = let_go_of_used_spare(dir);
+	int fd;
 
+	if (err < 0)
+		return err;
+	fd = openat(dir, SPARE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0) {

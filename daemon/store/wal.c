@@ -461,6 +461,15 @@ wal_cut(struct wal *w)
 }
 
 uint64_t
+wal_end(struct wal *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+	return w->number + 1;
+}
+
+uint64_t
 wal_sequence(const struct wal *w)
 {
 	return w->sequence;

@@ -55,6 +55,8 @@ int wal_probe(struct wal *w, bool elsewhere);
  * number below which nothing is written any more (also when no new segment could be had).
  */
 uint64_t wal_cut(struct wal *w);
+/* As wal_cut, without a new segment: the last checkpoint's.  The next batch would make one. */
+uint64_t wal_end(struct wal *w);
 uint64_t wal_sequence(const struct wal *w); /* of the last batch */
 uint64_t wal_number(const struct wal *w);   /* of the current or last segment */
 
