@@ -18,7 +18,8 @@
 /* ---- steps ---- */
 
 static enum bed_fault fault;
-static unsigned long steps, fault_at;
+static _Atomic unsigned long steps; /* the worker thread takes steps too */
+static unsigned long fault_at;
 static int fault_errno, log_errno;
 
 void
