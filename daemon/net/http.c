@@ -14,10 +14,25 @@
 #define DEVICE_CONNECTIONS 1000u /* until http_server_set_limits says what the process may have */
 #define RESERVE_CONNECTIONS 64u
 
-static enum http_pool
-pool_of(enum http_side side)
+static const char *const pool_names[POOLS] = { "devices", "control and gate", "api and metrics" };
+
+enum http_pool
+http_server_pool(enum http_side side)
 {
-	return side == HTTP_DEVICE ? POOL_DEVICE : POOL_RESERVE;
+	if (side == HTTP_DEVICE)
+		return POOL_DEVICE;
+	return side == HTTP_CONTROL || side == HTTP_GATE ? POOL_LOCAL : POOL_API;
+}
+
+static unsigned
+all_open(const struct http_server *s)
+{
+	unsigned n = 0;
+	int pool;
+
+	for (pool = 0; pool < POOLS; pool++)
+		n += s->open[pool];
+	return n;
 }
 
 static void
@@ -49,7 +64,7 @@ pause_full(struct http_listener *l, enum http_pool pool)
 		log_event(EV_LIMIT_HIT, NO_FIELDS,
 			"all %u connections of %s are in use; further clients wait (LimitNOFILE "
 			"in the unit allows more)",
-			s->limit[pool], pool == POOL_DEVICE ? "devices" : "control and gate");
+			s->limit[pool], pool_names[pool]);
 }
 
 /* Without a pause the loop would spin: the connection stays in the queue. */
@@ -85,7 +100,7 @@ on_acceptable(void *arg, int listening)
 {
 	struct http_listener *l = arg;
 	struct http_server *s = l->server;
-	enum http_pool pool = pool_of(l->options.side);
+	enum http_pool pool = http_server_pool(l->options.side);
 	int taken;
 
 	for (taken = 0; taken < HTTP_ACCEPT_MAX; taken++) {
@@ -125,12 +140,12 @@ http_server_conn_ended(struct http_server *s, enum http_pool pool)
 
 	s->open[pool]--;
 	for (l = s->listeners; l; l = l->next) {
-		if (!l->full || pool_of(l->options.side) != pool)
+		if (!l->full || http_server_pool(l->options.side) != pool)
 			continue;
 		l->full = false;
 		resume(l);
 	}
-	if (s->stopping && s->open[POOL_DEVICE] + s->open[POOL_RESERVE] == 0)
+	if (s->stopping && all_open(s) == 0)
 		loop_timer_set(s->stop_timer, 0);
 }
 
@@ -175,6 +190,7 @@ http_server_new(struct loop *l, const struct http_route *routes, size_t count, v
 		HTTP_REPLY_MS, HTTP_IDLE_MS };
 	s->limit_log = s->accept_log = s->averted_log =
 		(struct log_budget){ .burst = 1, .every_s = 60 };
+	s->handshake_log = (struct log_budget){ .burst = 10, .every_s = 10 };
 	for (pool = 0; pool < POOLS; pool++) {
 		TAILQ_INIT(&s->conns[pool]);
 		TAILQ_INIT(&s->idle[pool]);
@@ -236,7 +252,7 @@ http_server_stop(struct http_server *s, int64_t ms, void (*done)(void *arg), voi
 				c->last = true;
 		}
 	}
-	if (s->open[POOL_DEVICE] + s->open[POOL_RESERVE] == 0)
+	if (all_open(s) == 0)
 		loop_timer_set(s->stop_timer, 0);
 }
 
@@ -264,7 +280,7 @@ void
 http_server_set_limits(struct http_server *s, unsigned device_connections, unsigned reserve)
 {
 	s->limit[POOL_DEVICE] = device_connections ? device_connections : 1;
-	s->limit[POOL_RESERVE] = reserve ? reserve : 1;
+	s->limit[POOL_LOCAL] = s->limit[POOL_API] = reserve ? reserve : 1;
 }
 
 int
@@ -337,5 +353,5 @@ void
 http_server_numbers(const struct http_server *s, struct http_numbers *ret)
 {
 	*ret = s->numbers;
-	ret->open = s->open[POOL_DEVICE] + s->open[POOL_RESERVE];
+	ret->open = all_open(s);
 }

@@ -77,7 +77,10 @@ void http_server_release(struct http_server *s, int err);
 void http_server_stop(struct http_server *s, int64_t ms, void (*done)(void *arg), void *arg);
 void http_server_free(
 	struct http_server *s); /* closes all; requests still held by handlers become orphans */
-/* Connections at most on device listeners; control and gate have a reserve of their own. */
+/*
+ * Connections at most on device listeners; `reserve` each for control with gate, and for api with
+ * metrics.
+ */
 void http_server_set_limits(struct http_server *s, unsigned device_connections, unsigned reserve);
 
 struct http_listener_options {

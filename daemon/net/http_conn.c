@@ -135,11 +135,14 @@ refuse(struct http_conn *c, int status)
 	http_reply_refuse(c, status, 0, false);
 }
 
-/* Refuses a request whose head was good: the connection goes on unless a body is on its way. */
+/*
+ * Refuses a request whose head was good: the connection goes on unless a body is on its way, or
+ * may be: one that was to have a length and lost it would be read as the next request.
+ */
 static void
 refuse_head(struct http_conn *c, const struct http_head *head, int status, unsigned allow)
 {
-	if (head->chunked || head->length > 0 || head->expect_continue)
+	if (head->chunked || head->length > 0 || head->expect_continue || status == 411)
 		c->last = c->unread = true;
 	http_reply_refuse(c, status, allow, head->method == HTTP_HEAD);
 }
@@ -364,6 +367,19 @@ on_eof(struct http_conn *c)
 		http_conn_drop(c);
 }
 
+/* "unknown ca" here is how most servers that are set up wrongly are found out. */
+static void
+handshake_failed(struct http_conn *c)
+{
+	unsigned long err = bufferevent_get_openssl_error(c->bev);
+	const char *reason = err ? ERR_reason_error_string(err) : NULL;
+
+	c->server->numbers.handshake_failures++;
+	if (log_allowed(&c->server->handshake_log, clock_mono_ms(), NULL))
+		log_info("TLS handshake with %s failed: %s", c->peer,
+			reason ? reason : "it closed the connection");
+}
+
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
@@ -376,7 +392,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		return;
 	}
 	if (c->phase == PHASE_HANDSHAKE)
-		c->server->numbers.handshake_failures++;
+		handshake_failed(c);
 	if (what & BEV_EVENT_EOF)
 		on_eof(c);
 	else
@@ -505,7 +521,7 @@ http_conn_start(struct http_listener *l, int fd, const struct sockaddr_storage *
 	c = xcalloc(1, sizeof(*c));
 	c->server = s;
 	c->options = l->options;
-	c->pool = l->options.side == HTTP_DEVICE ? POOL_DEVICE : POOL_RESERVE;
+	c->pool = http_server_pool(l->options.side);
 	c->bev = bev;
 	c->ssl = ssl;
 	c->timer = loop_timer_new(s->loop, on_timer, c);

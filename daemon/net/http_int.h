@@ -36,8 +36,8 @@ enum http_phase {
 	PHASE_LINGER
 };
 
-/* Connections are counted apart, so that devices cannot take the administrator's. */
-enum http_pool { POOL_DEVICE, POOL_RESERVE, POOLS };
+/* Counted apart, so that neither devices nor what comes over the network take cordonctl's. */
+enum http_pool { POOL_DEVICE, POOL_LOCAL, POOL_API, POOLS };
 
 TAILQ_HEAD(http_conns, http_conn);
 TAILQ_HEAD(http_requests, http_request);
@@ -75,7 +75,7 @@ struct http_server {
 	void (*stop_done)(void *arg);
 	void *stop_arg;
 	struct http_numbers numbers;
-	struct log_budget limit_log, accept_log, averted_log;
+	struct log_budget limit_log, accept_log, averted_log, handshake_log;
 	int64_t date_second;
 	char date[32];
 	struct buf scratch; /* a reply while it is put together */
@@ -132,6 +132,7 @@ struct http_request {
 };
 
 /* http.c */
+enum http_pool http_server_pool(enum http_side side);
 void http_server_conn_ended(struct http_server *s, enum http_pool pool);
 
 /* http_conn.c */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/time.h>
@@ -89,6 +90,7 @@ loop_new(void)
 {
 	struct loop *l = xcalloc(1, sizeof(*l));
 
+	signal(SIGPIPE, SIG_IGN); /* a client that goes in mid-reply is no reason to die */
 	event_set_log_callback(on_libevent_log);
 	event_set_fatal_callback(on_libevent_fatal);
 	/* Bufferevents half built for want of memory close a descriptor twice. */

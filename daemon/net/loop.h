@@ -14,8 +14,9 @@ struct loop_timer;
 #define LOOP_READ 0x02
 #define LOOP_WRITE 0x04
 
-struct loop *loop_new(void); /* NULL when libevent cannot; sets its log and fatal callbacks */
-void loop_free(struct loop *l);
+/* NULL when libevent cannot; sets its log and fatal callbacks, and ignores SIGPIPE. */
+struct loop *loop_new(void);
+void loop_free(struct loop *l); /* after everything that has an event in it; NULL allowed */
 struct event_base *loop_base(struct loop *l);
 int loop_run(struct loop *l); /* until loop_stop; 0 or -EIO */
 void loop_stop(struct loop *l);

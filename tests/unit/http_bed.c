@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -149,7 +148,6 @@ int
 bed_set_up(void **state)
 {
 	(void)state;
-	signal(SIGPIPE, SIG_IGN);
 	memset(&bed, 0, sizeof(bed));
 	bed.l = loop_new();
 	bed.server = http_server_new(
