@@ -172,10 +172,17 @@ site_close(struct site *s)
 struct certdir *
 site_scan(const struct site *s, bool check_modes)
 {
-	struct certdir_options o = { s->certs, s->tls_certificate, s->tls_key, clock_wall(),
-		check_modes };
+	char *host = s->conf ? conf_server_host(s->conf) : NULL;
+	struct certdir_options o = { .directory = s->certs,
+		.tls_certificate = s->tls_certificate,
+		.tls_key = s->tls_key,
+		.server_host = host,
+		.now = clock_wall(),
+		.check_modes = check_modes };
+	struct certdir *d = certdir_scan(&o, NULL);
 
-	return certdir_scan(&o, NULL);
+	free(host);
+	return d;
 }
 
 char *

@@ -301,7 +301,7 @@ static const struct key rows[] = {
 		"Mail address of an account at mdmcert.download.", RANGE(1, TEXT_LENGTH),
 		.check = syntax_email),
 	KEY("mdmcert.key-file", PATH, mdmcert.key_file, NONE, RELOAD,
-		"File with the private key to which mdmcert.download encrypts its answers.",
+		"File with the API key that mdmcert.download gave this project.",
 		RANGE(1, PATH_LENGTH)),
 };
 

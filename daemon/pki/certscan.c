@@ -101,6 +101,18 @@ ends_with(const char *name, const char *end)
 	return n >= m && strcmp(name + n - m, end) == 0;
 }
 
+/* Between cordon-csr and a vendor: nothing for the daemon. */
+static bool
+is_errand(const char *name)
+{
+	static const char *const names[] = { "signedCSR", "mdmcert.key", "mdmcert.crt" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Hidden files, and what editors and package managers leave beside a file. */
 static bool
 is_ignored(const char *name)
@@ -108,7 +120,7 @@ is_ignored(const char *name)
 	static const char *const endings[] = { "~", ".swp", ".swx", ".swo", ".bak", ".tmp",
 		".rpmnew", ".rpmsave", ".rpmorig" };
 
-	if (name[0] == '.' || strcmp(name, "4913") == 0 || strcmp(name, "signedCSR") == 0)
+	if (name[0] == '.' || strcmp(name, "4913") == 0 || is_errand(name))
 		return true;
 	if (name[0] == '#' && ends_with(name, "#"))
 		return true;
