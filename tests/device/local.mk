@@ -33,4 +33,6 @@ tests_device_fake_device_SOURCES = \
 tests_device_fake_device_LDADD = $(OPENSSL_LIBS) $(LIBPLIST_LIBS) $(LIBCURL_LIBS) $(JANSSON_LIBS) \
 	-lpthread
 EXTRA_DIST += tests/device/standin.py tests/device/selftest.py
+if SYSTEM_TESTS
 TESTS += tests/device/selftest.py
+endif

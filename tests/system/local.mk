@@ -1,12 +1,12 @@
 # tests/system: scripts that drive the programs; the long ones stay out of distcheck, which builds without sanitizers
-TESTS += tests/system/layers.sh tests/system/catalog.sh
+TESTS += tests/system/layers.sh tests/system/catalog.sh tests/system/manuals.sh
 if SYSTEM_TESTS
 TESTS += tests/system/tools.py
 TESTS += tests/system/profile.py tests/system/reload.py tests/system/candidate.py
 TESTS += tests/system/hostile.py tests/system/fleet.py tests/system/kill.py
 TESTS += tests/system/scep-foreign.py tests/system/http-smuggling.py
 endif
-EXTRA_DIST += tests/system/layers.sh tests/system/catalog.sh tests/apple.sh
+EXTRA_DIST += tests/system/layers.sh tests/system/catalog.sh tests/system/manuals.sh tests/apple.sh
 EXTRA_DIST += tests/system/bed.py
 EXTRA_DIST += tests/system/tools.py
 EXTRA_DIST += tests/system/profile.py tests/system/reload.py tests/system/candidate.py
