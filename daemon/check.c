@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "conf/conf.h"
@@ -25,9 +26,11 @@ static void
 print_certificates(const struct conf *c)
 {
 	struct certdir_cache *cache = certdir_cache_new();
+	char *host = conf_server_host(c);
 	struct certdir_options o = { .directory = c->certificates,
 		.tls_certificate = c->tls.certificate,
 		.tls_key = c->tls.key,
+		.server_host = host,
 		.now = clock_wall(),
 		.check_modes = true };
 	struct certdir *d = certdir_scan(&o, cache);
@@ -37,6 +40,7 @@ print_certificates(const struct conf *c)
 			d->remarks[i].weight == CERTDIR_NOTE ? "note: " : "", d->remarks[i].text);
 	certdir_unref(d);
 	certdir_cache_free(cache);
+	free(host);
 }
 
 int

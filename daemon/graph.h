@@ -24,6 +24,10 @@ struct graph {
 	struct certdir_cache *cache;
 	struct scan *scan; /* runs now; NULL */
 	bool scan_again;
+	struct guard {
+		unsigned char (*certs)[SHA256_LEN]; /* refused for their topic, and said so */
+		size_t count;
+	} guard;
 	char *missing;	   /* what mdm_not_configured said last; NULL: nothing */
 	char *faults_said; /* the configuration faults that the journal has */
 	struct loop_timer *tick, *minute, *judge, *beat;
@@ -41,6 +45,8 @@ void graph_listen_devices(struct graph *g);
 void graph_say_status(struct graph *g);
 
 /* reload.c */
+/* Once the store is open: is the first configuration's server-name one that devices know? */
+void reload_check_name(struct graph *g);
 /* Reads the configuration for the start; falls back to the last good one.  NULL after saying why.
  */
 struct conf *reload_first_conf(struct graph *g);

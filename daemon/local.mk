@@ -13,6 +13,8 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/daemon.c \
 	daemon/daemon.h \
 	daemon/graph.h \
+	daemon/guard.c \
+	daemon/guard.h \
 	daemon/reload.c \
 	daemon/routes.c \
 	daemon/start.c

@@ -1,6 +1,7 @@
 /* reload.c - configuration and certificates: looked at anew, judged, swapped in whole (DESIGN
  * "Reload") */
 #include "graph.h"
+#include "guard.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "admin/notify.h"
+#include "admin/warn.h"
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/file.h"
@@ -15,6 +17,7 @@
 #include "base/mem.h"
 #include "mdm/push.h"
 
+#include "store/meta.h"
 #define SEAL_FILE_MAX 4096
 #define JUDGE_MS (3600 * 1000) /* validity is judged anew at least this often */
 
@@ -22,7 +25,7 @@
 struct scan {
 	struct graph *graph;
 	struct certdir_options options;
-	char *directory, *certificate, *key;
+	char *directory, *certificate, *key, *host;
 	struct certdir_cache *cache;
 	struct certdir *result;
 };
@@ -42,6 +45,14 @@ faults_text(const struct conf_faults *faults)
 }
 
 /* The journal gets each set of faults once, not once per rescan. */
+/* conf itself finds no fault in a name that only devices do not know. */
+static enum event
+fault_event(const struct graph *g, const struct conf_fault *f)
+{
+	return g->admin.refused_name && strcmp(f->key, "server-name") == 0 ? EV_SERVER_NAME_REFUSED
+									   : EV_CONF_FAULT;
+}
+
 static void
 say_faults(struct graph *g, const struct conf_faults *faults)
 {
@@ -60,8 +71,8 @@ say_faults(struct graph *g, const struct conf_faults *faults)
 		if (faults->items[i].warning)
 			log_warn("%s", buf_str(&line));
 		else
-			log_event(EV_CONF_FAULT, FIELDS(F_FILE(faults->items[i].file)), "%s",
-				buf_str(&line));
+			log_event(fault_event(g, &faults->items[i]),
+				FIELDS(F_FILE(faults->items[i].file)), "%s", buf_str(&line));
 	}
 	buf_free(&line);
 }
@@ -192,9 +203,62 @@ look_conf(struct graph *g)
 
 	keep_faults(g, &faults);
 	if (c)
+	if (c && !guard_server_name(g, c, &faults)) {
+		conf_unref(c);
+		c = NULL;
+	}
 		adopt_conf(g, c);
 }
 
+	mdm_server_name_note(&g->admin.mdm, g->admin.mdm.conf->server_name);
+}
+
+/* The last good configuration, if its name is one that devices know; else NULL. */
+static struct conf *
+earlier_conf(struct graph *g)
+{
+	struct conf_faults faults = { 0 };
+	struct conf *c = conf_load(g->last_good, NULL, NULL, &faults);
+
+	conf_faults_free(&faults);
+	if (c && !mdm_server_name_allowed(&g->admin.mdm, c->server_name)) {
+		conf_unref(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+reload_check_name(struct graph *g)
+{
+	struct conf_faults faults = { 0 };
+	struct conf *asked = g->admin.mdm.conf, *c;
+	char *name;
+
+	if (asked->last_good || guard_server_name(g, asked, &faults))
+		return;
+	keep_faults(g, &faults);
+	c = earlier_conf(g);
+	if (c) {
+		free(c->file);
+		c->file = xstrdup(g->conf_file);
+		g->admin.mdm.conf = c;
+		conf_unref(g->boot);
+		g->boot = conf_ref(c);
+		conf_unref(asked);
+	} else if (meta_get_str(g->admin.mdm.store, "server-name", &name) == 0) {
+		/* a state directory that came without it: the name alone is put back */
+		c = asked;
+		free(c->server_name);
+		c->server_name = name;
+	} else {
+		return;
+	}
+	c->last_good = true;
+	log_event(EV_CONF_LAST_GOOD, FIELDS(F_FILE(g->conf_file)),
+		"%s asks for a server-name that devices do not know: running on the last good "
+		"configuration until that is settled",
+		g->conf_file);
 /* ---- certificates ---- */
 
 static bool
@@ -251,7 +315,22 @@ say_single(const char *what, const struct certpair *old, const struct certpair *
 }
 
 static void
-say_changes(const struct certdir *old, const struct certdir *new)
+say_push(struct graph *g, const struct certdir *old, const struct certdir *new)
+{
+	bool again;
+
+	for (size_t i = 0; i < new->push_count; i++)
+		if (guard_push(g, &new->push[i], &again) &&
+			(again || !had_pair(old, &new->push[i])))
+			say_pair("push certificate", &new->push[i]);
+	for (size_t i = 0; old && i < old->push_count; i++)
+		if (!had_pair(new, &old->push[i]))
+			say_gone("push certificate", &old->push[i]);
+	guard_push_sweep(g, new);
+}
+
+static void
+say_changes(struct graph *g, const struct certdir *old, const struct certdir *new)
 {
 	for (size_t i = 0; i < new->remark_count; i++) {
 		const struct certdir_remark *r = &new->remarks[i];
@@ -264,12 +343,7 @@ say_changes(const struct certdir *old, const struct certdir *new)
 		else
 			log_info("%s: %s", r->file, r->text);
 	}
-	for (size_t i = 0; i < new->push_count; i++)
-		if (!had_pair(old, &new->push[i]))
-			say_pair("push certificate", &new->push[i]);
-	for (size_t i = 0; old && i < old->push_count; i++)
-		if (!had_pair(new, &old->push[i]))
-			say_gone("push certificate", &old->push[i]);
+	say_push(g, old, new);
 	say_single("self-signed certificate (SSC)", old ? &old->ssc : NULL, &new->ssc);
 	say_single("TLS certificate", old ? &old->tls : NULL, &new->tls);
 }
@@ -354,7 +428,7 @@ adopt_certs(struct graph *g, struct certdir *d)
 	struct certdir *old = g->admin.mdm.certs;
 	int64_t next = JUDGE_MS;
 
-	say_changes(old, d);
+	say_changes(g, old, d);
 	g->admin.mdm.certs = d;
 	reload_store_key(g);
 	adopt_tls(g);
@@ -363,6 +437,7 @@ adopt_certs(struct graph *g, struct certdir *d)
 	say_missing(g);
 	graph_say_status(g);
 	if (d->next_change && (d->next_change - clock_wall() + 1) * 1000 < next)
+	warn_expiry(&g->admin, clock_wall());
 		next = (d->next_change - clock_wall() + 1) * 1000;
 	loop_timer_set(g->judge, next > 1000 ? next : 1000);
 	certdir_unref(old);
@@ -381,9 +456,11 @@ scan_new(struct graph *g)
 	s->key = xstrdup(c->tls.key);
 	s->options = (struct certdir_options){ .directory = s->directory,
 		.tls_certificate = s->certificate,
+	s->host = conf_server_host(c);
 		.tls_key = s->key,
 		.now = clock_wall(),
 		.check_modes = true };
+		.server_host = s->host,
 	return s;
 }
 
@@ -395,6 +472,7 @@ scan_free(struct scan *s)
 	free(s->key);
 	free(s);
 }
+	free(s->host);
 
 static void
 scan_work(void *job)
@@ -480,6 +558,7 @@ reload_free(struct graph *g)
 	conf_faults_free(&g->admin.faults);
 	free(g->faults_said);
 	free(g->missing);
+	guard_free(g);
 	free(g->last_good);
 	free(g->admin.needs_restart);
 }

@@ -1,6 +1,7 @@
 /* routes.c - every path that Cordon answers, on which listeners, with which limits */
 #include "graph.h"
 
+#include "admin/accept.h"
 #include "admin/access.h"
 #include "admin/commands.h"
 #include "admin/enrollments.h"
@@ -24,6 +25,9 @@ const struct http_route graph_routes[] = {
 	{ "/v1/status", false, HTTP_GET, HTTP_CONTROL, 0, NULL, status_handle },
 	{ "/v1/steps", false, HTTP_GET, HTTP_CONTROL, 0, NULL, steps_handle },
 	{ "/v1/reload", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL, reload_handle },
+	{ "/v1/accept-topic", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL, accept_topic_handle },
+	{ "/v1/accept-server-name", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
+		accept_name_handle },
 	{ "/v1/enrollments", false, HTTP_GET, HTTP_CONTROL, 0, NULL, enrollments_list },
 	{ "/v1/enrollments/", true, HTTP_GET | HTTP_POST, HTTP_CONTROL, COMMAND_BODY_MAX, NULL,
 		enrollments_one },

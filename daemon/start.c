@@ -324,7 +324,10 @@ start_core(struct graph *g)
 	m->roster = roster_new();
 	g->cache = certdir_cache_new();
 	reload_store_key(g);
-	return open_store(g);
+	status = open_store(g);
+	if (status == 0)
+		reload_check_name(g);
+	return status;
 }
 
 int
@@ -339,6 +342,7 @@ graph_start(struct graph *g)
 	loop_set_commit(g->loop, commit, g);
 	g->admin.reload = reload_look;
 	g->admin.reload_arg = g;
+	int status;
 	start_timers(g);
 	watch_signals(g);
 	g->watch = watch_new(g->loop, reload_look, g);

@@ -16,8 +16,12 @@ struct admin {
 	struct http_server *http;
 	struct conf_faults faults; /* of the last look at the configuration: faults and warnings */
 	char *needs_restart;	   /* keys that changed and wait for a restart; NULL: none */
-	bool listening;		   /* the device listener is open */
-	void (*reload)(void *arg); /* look at configuration and certificates again */
+	char *refused_name; /* the server-name that the configuration asks for and devices do not
+			       know; NULL: none */
+	size_t refused_name_devices;		 /* enrolled when it was refused */
+	size_t identities_near, identities_over; /* of devices: about to expire, expired */
+	bool listening;				 /* the device listener is open */
+	void (*reload)(void *arg);		 /* look at configuration and certificates again */
 	void *reload_arg;
 };
 

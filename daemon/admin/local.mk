@@ -1,5 +1,7 @@
 noinst_LIBRARIES += daemon/admin/libadmin.a
 daemon_admin_libadmin_a_SOURCES = \
+	daemon/admin/accept.c \
+	daemon/admin/accept.h \
 	daemon/admin/access.c \
 	daemon/admin/access.h \
 	daemon/admin/admin.h \
@@ -20,4 +22,6 @@ daemon_admin_libadmin_a_SOURCES = \
 	daemon/admin/status.h \
 	daemon/admin/steps.c \
 	daemon/admin/target.c \
-	daemon/admin/target.h
+	daemon/admin/target.h \
+	daemon/admin/warn.c \
+	daemon/admin/warn.h

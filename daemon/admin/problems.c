@@ -5,13 +5,27 @@
 #include <string.h>
 
 #include "admin/answer.h"
+#include "admin/status.h"
+#include "admin/warn.h"
 #include "base/clock.h"
 #include "mdm/push.h"
+#include "policy/expiry.h"
+
+/* `step` of the outline mends it; 0: what it says itself. */
+static void
+add_for(json_t *list, unsigned step, struct buf *text)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "text", json_text(buf_str(text)));
+	json_object_set_new(j, "step", json_integer(step));
+	json_array_append_new(list, j);
+}
 
 static void
 add(json_t *list, struct buf *text)
 {
-	json_array_append_new(list, json_text(buf_str(text)));
+	add_for(list, 0, text);
 }
 
 static void
@@ -66,13 +80,18 @@ setup(struct admin *a, json_t *list)
 	struct buf text = BUF_INIT;
 
 	if (mdm_not_configured(&a->mdm, &text))
-		add(list, &text);
+		add_for(list, a->mdm.certs->ssc.chain ? STEP_PUSH : STEP_SSC, &text);
 	buf_reset(&text);
-	if (!a->listening) {
+	if (!a->listening && a->mdm.certs->tls.chain) {
+		buf_add_str(&text,
+			"Devices cannot connect: the listener cannot be opened (the journal says "
+			"why); is another program on its port? Then systemctl restart cordond.");
+		add(list, &text);
+	} else if (!a->listening) {
 		buf_printf(&text,
 			"Devices cannot connect: there is no TLS certificate with its key (%s).",
 			a->mdm.conf->tls.certificate);
-		add(list, &text);
+		add_for(list, STEP_TLS, &text);
 	}
 	buf_free(&text);
 }
@@ -82,17 +101,35 @@ struct push_problems {
 	json_t *list;
 };
 
+static bool
+has_certificate(const struct mdm *m, const char *topic)
+{
+	for (size_t i = 0; i < m->certs->push_count; i++)
+		if (strcmp(m->certs->push[i].topic, topic) == 0)
+			return true;
+	return false;
+}
+
 static int
 push_problem(void *arg, const struct pusher_line *t)
 {
 	struct push_problems *p = arg;
+	const struct mdm *m = &p->admin->mdm;
+	size_t devices = roster_topic_devices(m->roster, t->topic);
 	struct buf text = BUF_INIT;
 
 	if (t->state == APNS_CONNECTED || t->state == APNS_CONNECTING)
 		return 0;
-	buf_printf(&text, "Push is %s for topic %s (%zu devices): %s.", apns_state_name(t->state),
-		t->topic, roster_topic_devices(p->admin->mdm.roster, t->topic),
-		t->words && *t->words ? t->words : "no connection to Apple");
+	if (!has_certificate(m, t->topic))
+		buf_printf(&text,
+			"Topic %s has no push certificate: its %zu devices can only be met when "
+			"they poll, and must be enrolled again, unless its certificate and key "
+			"come back.",
+			t->topic, devices);
+	else
+		buf_printf(&text, "Push is %s for topic %s (%zu devices): %s.",
+			apns_state_name(t->state), t->topic, devices,
+			t->words && *t->words ? t->words : "no connection to Apple");
 	add(p->list, &text);
 	buf_free(&text);
 	return 0;
@@ -106,26 +143,43 @@ push(struct admin *a, json_t *list)
 	pusher_each(&a->mdm, push_problem, &p);
 }
 
+struct expiry_round {
+	const struct admin *admin;
+	json_t *list;
+	int64_t now;
+};
+
+/* That something is expired is a remark of the scan already, with its remedy. */
 static void
-expiry(struct admin *a, const char *what, const struct certpair *p, int64_t now, json_t *list)
+expiry(void *arg, const struct warn_item *item)
 {
-	const struct conf *c = a->mdm.conf;
-	int64_t days = (p->not_after - now) / 86400;
+	const struct expiry_round *r = arg;
+	const struct conf *c = r->admin->mdm.conf;
+	const struct certpair *p = item->pair;
 	struct buf text = BUF_INIT;
-	int first = 0;
 	char date[16];
 
-	for (size_t i = 0; i < c->push.warn_days_count; i++)
-		if (c->push.warn_days[i] > first)
-			first = c->push.warn_days[i];
-	if (!p->chain || now + (int64_t)first * 86400 < p->not_after)
+	if (p->not_after < r->now ||
+		!expiry_near(c->push.warn_days, c->push.warn_days_count, p->not_after, r->now))
 		return;
-	clock_date(p->not_after, date, sizeof(date));
-	if (p->not_after <= now)
-		buf_printf(&text, "The %s (%s) expired on %s.", what, p->cert_file, date);
-	else
-		buf_printf(&text, "The %s (%s) expires on %s, in %lld days: renew it.", what,
-			p->cert_file, date, (long long)days);
+	buf_printf(&text, "The %s (%s) expires on %s, in %lld days: %s.", item->what, p->cert_file,
+		clock_date(p->not_after, date, sizeof(date)),
+		(long long)expiry_days(p->not_after, r->now), item->remedy);
+	add(r->list, &text);
+	buf_free(&text);
+}
+
+static void
+identities(const struct admin *a, json_t *list)
+{
+	struct buf text = BUF_INIT;
+
+	if (a->identities_near + a->identities_over == 0)
+		return;
+	buf_printf(&text,
+		"The identities of %zu devices expire soon and those of %zu are expired: they "
+		"renew when they connect, so see why they do not (cordonctl devices).",
+		a->identities_near, a->identities_over);
 	add(list, &text);
 	buf_free(&text);
 }
@@ -134,13 +188,11 @@ static void
 certificates(struct admin *a, int64_t now, json_t *list)
 {
 	const struct certdir *d = a->mdm.certs;
-	const struct certpair *pair = mdm_push_pair(&a->mdm);
+	struct expiry_round round = { a, list, now };
 	struct buf text = BUF_INIT;
 
-	if (pair)
-		expiry(a, "push certificate", pair, now, list);
-	expiry(a, "self-signed certificate (SSC)", &d->ssc, now, list);
-	expiry(a, "TLS certificate", &d->tls, now, list);
+	warn_each(a, expiry, &round);
+	identities(a, list);
 	for (size_t i = 0; i < d->remark_count; i++) {
 		if (d->remarks[i].weight != CERTDIR_PROBLEM)
 			continue;
@@ -151,8 +203,35 @@ certificates(struct admin *a, int64_t now, json_t *list)
 	buf_free(&text);
 }
 
+/* A certificate of a topic that was never ours, beside the ones in use. */
+static void
+refused_topics(struct admin *a, json_t *list)
+{
+	const struct certdir *d = a->mdm.certs;
+	const char *before = NULL;
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < d->push_count; i++) {
+		const struct certpair *p = &d->push[i];
+
+		if ((before && strcmp(before, p->topic) == 0) ||
+			mdm_topic_allowed(&a->mdm, p->topic))
+			continue;
+		before = p->topic;
+		buf_reset(&text);
+		buf_printf(&text,
+			"%s is refused: its topic %s was never this server's, and %zu devices are "
+			"enrolled under another, which they cannot change. Renew the certificate "
+			"of their topic and remove this one; if the new topic is meant: cordonctl "
+			"accept-topic %s",
+			p->cert_file, p->topic, mdm_topic_others(&a->mdm, p->topic), p->topic);
+		add(list, &text);
+	}
+	buf_free(&text);
+}
+
 json_t *
-problems_json(struct admin *a, int64_t now)
+problems_steps(struct admin *a, int64_t now)
 {
 	json_t *list = json_array();
 
@@ -160,6 +239,21 @@ problems_json(struct admin *a, int64_t now)
 	store(a, list);
 	setup(a, list);
 	push(a, list);
+	refused_topics(a, list);
 	certificates(a, now, list);
 	return list;
+}
+
+json_t *
+problems_json(struct admin *a, int64_t now)
+{
+	json_t *list = problems_steps(a, now), *texts = json_array(), *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	{
+		json_array_append(texts, json_object_get(item, "text"));
+	}
+	json_decref(list);
+	return texts;
 }

@@ -8,5 +8,10 @@
 
 /* An array of strings; empty when all is well. */
 json_t *problems_json(struct admin *a, int64_t now);
+/*
+ * The same as {"text", "step"}: the number of the step of the outline (steps.c) that mends it, or 0
+ * when the text says what does.
+ */
+json_t *problems_steps(struct admin *a, int64_t now);
 
 #endif

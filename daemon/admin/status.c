@@ -7,6 +7,7 @@
 
 #include "config.h"
 
+#include "admin/accept.h"
 #include "admin/answer.h"
 #include "admin/problems.h"
 #include "base/clock.h"
@@ -196,6 +197,7 @@ status_json(struct admin *a)
 		j, "not_configured", lacking ? json_text(buf_str(&missing)) : json_null());
 	json_object_set_new(j, "problems", problems_json(a, now));
 	json_object_set_new(j, "push", push_json(a, now));
+	json_object_set_new(j, "waits_for_word", accept_json(a));
 	json_object_set_new(j, "devices", devices_json(a->mdm.roster));
 	json_object_set_new(j, "certificates", certificates_json(a->mdm.certs, now));
 	json_object_set_new(j, "configuration", configuration_json(a));

@@ -9,6 +9,9 @@
 
 struct http_request;
 
+/* The steps of the outline that mend what status finds. */
+enum { STEP_SSC = 1, STEP_TLS = 2, STEP_PUSH = 6 };
+
 json_t *status_json(struct admin *a);
 /* "Push: Connected. 1,204 enrolled, ...": appended. */
 void status_line(struct admin *a, struct buf *out);

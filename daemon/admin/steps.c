@@ -1,14 +1,18 @@
 /* steps.c - the outline of what brings a server up: done, next, later */
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/answer.h"
+#include "admin/problems.h"
 #include "admin/status.h"
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
 #include "mdm/push.h"
 #include "store/link.h"
 
 struct facts {
-	bool ssc, tls, csr, push, link, enrolled, answered;
+	bool ssc, tls, csr, signed_csr, push, link, enrolled, answered;
 };
 
 struct step {
@@ -36,6 +40,12 @@ has_csr(const struct facts *f)
 }
 
 static bool
+has_signed(const struct facts *f)
+{
+	return f->signed_csr || f->push;
+}
+
+static bool
 has_push(const struct facts *f)
 {
 	return f->push;
@@ -59,8 +69,7 @@ has_answer(const struct facts *f)
 	return f->answered;
 }
 
-/* DESIGN "Programs": the ten steps.  Signing and the portal leave no trace here but the certificate
- * itself. */
+/* DESIGN "Programs": the ten steps.  The portal leaves no trace here but the certificate itself. */
 static const struct step steps[] = {
 	{ "Self-signed certificate (SSC): its common name is what users see",
 		"cordon-ssc new --common-name \"Example MDM\"", has_ssc },
@@ -72,11 +81,11 @@ static const struct step steps[] = {
 	{ "Signed by a vendor",
 		"own vendor certificate, mdmcert.download, or a vendor who signs: cordon-csr says "
 		"how",
-		has_push },
+		has_signed },
 	{ "Apple's portal: https://identity.apple.com/pushcert",
 		"upload the signed request, download the certificate", has_push },
 	{ "Drop the certificate into the certificate directory",
-		"cp MDM_*_Certificate.pem CERTIFICATES/", has_push },
+		"cp MDM_*_Certificate.pem into it, under any name", has_push },
 	{ "Firewall: push connected",
 		"allow this server TCP 443 (or 2197) to api.push.apple.com, and devices TCP 5223 "
 		"and 443 to Apple",
@@ -113,10 +122,14 @@ gather(struct admin *a)
 {
 	const struct certdir *d = a->mdm.certs;
 	struct facts f = { 0 };
+	char *signed_csr;
 
-	f.ssc = d->ssc.chain != NULL;
+	signed_csr = xasprintf("%s/signedCSR", d->directory);
+	f.ssc = d->ssc.chain && d->ssc.not_after >= clock_wall();
 	f.tls = d->tls.chain != NULL;
 	f.csr = d->has_csr;
+	f.signed_csr = d->has_csr && file_exists(signed_csr);
+	free(signed_csr);
 	f.push = mdm_push_pair(&a->mdm) != NULL;
 	link_each(a->mdm.store, note_link, &f);
 	for (size_t i = 0; i < roster_count(a->mdm.roster) && !f.answered; i++) {
@@ -131,26 +144,54 @@ gather(struct admin *a)
 	return f;
 }
 
+static void
+add_step(json_t *list, size_t number, const char *title, const char *state, const char *text)
+{
+	json_t *step = json_object();
+
+	json_object_set_new(step, "number", json_integer((json_int_t)number));
+	json_object_set_new(step, "title", json_string(title));
+	json_object_set_new(step, "state", json_string(state));
+	json_object_set_new(step, "text", json_string(text));
+	json_array_append_new(list, step);
+}
+
+/* What is wrong and no step of the outline mends comes first, as steps without a number. */
+static bool
+add_mending(struct admin *a, json_t *list)
+{
+	json_t *problems = problems_steps(a, clock_wall()), *item;
+	bool next_given = false;
+	size_t i;
+
+	json_array_foreach(problems, i, item)
+	{
+		if (json_integer_value(json_object_get(item, "step")))
+			continue;
+		add_step(list, 0, json_string_value(json_object_get(item, "text")),
+			next_given ? "later" : "next", "");
+		next_given = true;
+	}
+	json_decref(problems);
+	return next_given;
+}
+
 void
 steps_handle(struct http_request *r, void *ctx)
 {
 	struct admin *a = ctx;
 	struct facts f = gather(a);
 	json_t *list = json_array(), *body = json_object();
-	bool next_given = false;
+	bool next_given = add_mending(a, list);
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		bool done = steps[i].done ? steps[i].done(&f) : connected(a);
-		json_t *step = json_object();
 
-		json_object_set_new(step, "number", json_integer((json_int_t)i + 1));
-		json_object_set_new(step, "title", json_string(steps[i].title));
-		json_object_set_new(step, "state",
-			json_string(done	 ? "done"
-				    : next_given ? "later"
-						 : "next"));
-		json_object_set_new(step, "text", json_string(steps[i].text));
-		json_array_append_new(list, step);
+		add_step(list, i + 1, steps[i].title,
+			done	     ? "done"
+			: next_given ? "later"
+				     : "next",
+			steps[i].text);
 		next_given = next_given || !done;
 	}
 	json_object_set_new(body, "steps", list);

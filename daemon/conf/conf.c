@@ -20,6 +20,7 @@ conf_unref(struct conf *c)
 		return;
 	keys_drop(&keys_all, c);
 	free(c->file);
+	free(c->server_name_file);
 	free(c);
 }
 

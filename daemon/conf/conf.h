@@ -40,8 +40,10 @@ struct conf_endpoint { /* "127.0.0.1:9464"; address NULL: off */
 
 struct conf {
 	int refs;
-	char *file;	/* main file */
-	bool last_good; /* read from the state directory because the files are faulty */
+	char *file;		/* main file */
+	bool last_good;		/* read from the state directory because the files are faulty */
+	char *server_name_file; /* where server_name was set, for the one who refuses it */
+	unsigned server_name_line;
 
 	char *organization, *server_name; /* server_name may carry :port */
 	struct {
@@ -149,8 +151,8 @@ size_t conf_needs_restart(const struct conf *old, const struct conf *new, struct
 /* Names of all keys that differ. */
 size_t conf_changes(const struct conf *old, const struct conf *new, struct buf *out);
 /*
- * The `state` directory that the files name even if they have faults, or NULL; caller frees.  Only to find the last
- * good configuration.
+ * The `state` directory that the files name even if they have faults, or NULL; caller frees.  Only
+ * to find the last good configuration.
  */
 char *conf_peek_state(const char *file);
 /* Host of server-name without the port; caller frees. */

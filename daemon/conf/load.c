@@ -256,6 +256,18 @@ follow_certificates(struct loader *l)
 	}
 }
 
+/* Whether a name may be changed is judged elsewhere, with more than the files. */
+static void
+note_server_name(struct loader *l)
+{
+	for (size_t i = 0; i < keys_all.count; i++) {
+		if (strcmp(keys_all.rows[i].info.name, "server-name") != 0 || !l->origins[i].file)
+			continue;
+		l->c->server_name_file = xstrdup(l->origins[i].file);
+		l->c->server_name_line = l->origins[i].line;
+	}
+}
+
 struct conf *
 conf_load(const char *file, const char *as, const char *candidate, struct conf_faults *faults)
 {
@@ -283,6 +295,7 @@ conf_load(const char *file, const char *as, const char *candidate, struct conf_f
 	check_conf(c, l.origins, f.paths[0], faults);
 	for (i = before; i < faults->count; i++)
 		fatal = fatal || !faults->items[i].warning;
+	note_server_name(&l);
 	free(l.origins);
 	free_files(&f);
 	if (!fatal)

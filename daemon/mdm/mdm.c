@@ -7,7 +7,11 @@
 #include "pki/cert.h"
 #include "store/meta.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define CHOSEN_TOPIC "chosen-topic" /* meta: what a person accepted last */
 
 void
 mdm_fini(struct mdm *m)
@@ -65,18 +69,36 @@ mdm_topic_accept(struct mdm *m, const char *topic)
 	return rc;
 }
 
-bool
-mdm_topic_allowed(const struct mdm *m, const char *topic)
+size_t
+mdm_devices(const struct mdm *m)
 {
 	struct roster_counts counts;
-	size_t here, all;
 
 	if (topic_accepted(m, topic))
 		return true;
 	roster_counts(m->roster, &counts);
-	all = counts.state[STATE_ENROLLED] + counts.state[STATE_INACTIVE];
-	here = roster_topic_devices(m->roster, topic);
-	return here > 0 || all == here;
+	return counts.state[STATE_ENROLLED] + counts.state[STATE_INACTIVE];
+}
+
+size_t
+mdm_topic_others(const struct mdm *m, const char *topic)
+{
+	return mdm_devices(m) - roster_topic_devices(m->roster, topic);
+}
+
+int
+mdm_topic_choose(struct mdm *m, const char *topic)
+{
+	int rc = mdm_topic_accept(m, topic);
+
+	return rc < 0 ? rc : meta_put_str(m->store, CHOSEN_TOPIC, topic);
+}
+
+bool
+mdm_topic_allowed(const struct mdm *m, const char *topic)
+{
+	return topic_accepted(m, topic) || roster_topic_devices(m->roster, topic) > 0 ||
+	       mdm_devices(m) == 0;
 }
 
 bool
@@ -84,8 +106,6 @@ mdm_topic_ours(const struct mdm *m, const char *topic)
 {
 	size_t i;
 
-	if (topic_accepted(m, topic))
-		return true;
 	for (i = 0; i < m->certs->push_count; i++)
 		if (bytes_eq_str(bytes_str(m->certs->push[i].topic), topic))
 			return mdm_topic_allowed(m, topic);
@@ -101,7 +121,81 @@ allowed(void *arg, const char *topic)
 const struct certpair *
 mdm_push_pair(const struct mdm *m)
 {
-	return certdir_push_main(m->certs, mdm_now(m), allowed, (void *)(uintptr_t)m);
+	const struct certpair *pair = NULL;
+	char *chosen;
+
+	if (meta_get_str(m->store, CHOSEN_TOPIC, &chosen) == 0) {
+		pair = certdir_push_for(m->certs, chosen, mdm_now(m));
+		free(chosen);
+	}
+	return pair ? pair : certdir_push_main(m->certs, mdm_now(m), allowed, (void *)(uintptr_t)m);
+}
+
+/* meta "accepted-server-name/<name>": a person accepted it, or it was the one before. */
+static bool
+name_accepted(const struct mdm *m, const char *name)
+{
+	char *key = xasprintf("accepted-server-name/%s", name);
+	int64_t since;
+	bool accepted = meta_get_int(m->store, key, &since) == 0;
+
+	free(key);
+	return accepted;
+}
+
+static int
+accept_name(struct mdm *m, const char *name)
+{
+	char *key = xasprintf("accepted-server-name/%s", name);
+	int rc = name_accepted(m, name) ? 0 : meta_put_int(m->store, key, mdm_now(m));
+
+	free(key);
+	return rc;
+}
+
+bool
+mdm_server_name_allowed(const struct mdm *m, const char *name)
+{
+	char *recorded;
+	bool same;
+
+	if (mdm_devices(m) == 0 || name_accepted(m, name))
+		return true;
+	if (meta_get_str(m->store, "server-name", &recorded) < 0)
+		return true;
+	same = strcmp(recorded, name) == 0;
+	free(recorded);
+	return same;
+}
+
+int
+mdm_server_name_accept(struct mdm *m, const char *name)
+{
+	char *recorded = NULL;
+	int rc = meta_get_str(m->store, "server-name", &recorded);
+
+	if (rc == -ENOENT)
+		rc = 0;
+	if (rc == 0 && recorded && strcmp(recorded, name) != 0)
+		rc = accept_name(m, recorded);
+	if (rc == 0)
+		rc = accept_name(m, name);
+	if (rc == 0)
+		rc = meta_put_str(m->store, "server-name", name);
+	free(recorded);
+	return rc;
+}
+
+void
+mdm_server_name_note(struct mdm *m, const char *name)
+{
+	char *recorded;
+
+	if (mdm_devices(m) > 0 || meta_get_str(m->store, "server-name", &recorded) < 0)
+		return;
+	if (strcmp(recorded, name) != 0 && meta_put_str(m->store, "server-name", name) < 0)
+		log_debug("the server name is not noted: the store takes no changes");
+	free(recorded);
 }
 
 static void
@@ -119,7 +213,8 @@ say_push_missing(const struct mdm *m, struct buf *out)
 			"MDM not configured: the topic of push certificate %s was never ours while "
 			"devices are enrolled under another; if that is meant, say cordonctl "
 			"accept-topic %s.",
-			d->push[i].cert_file, d->push[i].topic);
+			d->push[i].cert_file, mdm_topic_others(m, d->push[i].topic),
+			d->push[i].topic);
 		return;
 	}
 	if (d->push_count > 0)

@@ -72,3 +72,21 @@ bool mdm_topic_ours(const struct mdm *m, const char *topic);
 int mdm_topic_accept(struct mdm *m, const char *topic);
 
 #endif
+/* Devices that are enrolled under other topics: whom a change to this one would orphan. */
+size_t mdm_topic_others(const struct mdm *m, const char *topic);
+/*
+ * A person's word: the topic is ours, and new enrollments get it while it has a valid certificate,
+ * whatever else is there.
+ */
+int mdm_topic_choose(struct mdm *m, const char *topic);
+/*
+ * Server-name guard: may the configuration change to this name?  Yes when it is the recorded one,
+ * was accepted by a person, or no device is enrolled.
+ */
+bool mdm_server_name_allowed(const struct mdm *m, const char *name);
+/* A person's word; the earlier name stays allowed, so that there is a way back. */
+int mdm_server_name_accept(struct mdm *m, const char *name);
+/* The name in use, while no device is enrolled that knows another. */
+void mdm_server_name_note(struct mdm *m, const char *name);
+/* Enrolled and inactive devices. */
+size_t mdm_devices(const struct mdm *m);

@@ -553,9 +553,7 @@ present(struct line *l, const struct certpair *pair)
 
 	if (!pair) {
 		memcpy(l->cert, nothing, SHA256_LEN);
-		apns_set_identity(l->apns, NULL, NULL,
-			"there is no valid push certificate for this topic; renew it with "
-			"cordon-csr renew");
+		apns_set_identity(l->apns, NULL, NULL, absence(l));
 		return;
 	}
 	if (memcmp(l->cert, pair->sha256, SHA256_LEN) == 0)
@@ -568,6 +566,24 @@ static void
 line_use_next(struct line *l)
 {
 	present(l, pick_pair(l));
+}
+
+/* Why there is nothing to present. */
+static const char *
+absence(const struct line *l)
+{
+	const struct certdir *d = l->pusher->m->certs;
+	size_t i;
+
+	for (i = 0; i < d->push_count; i++)
+		if (strcmp(d->push[i].topic, l->topic) == 0)
+			return d->push[i].not_after < mdm_now(l->pusher->m)
+				       ? "its push certificate is expired; renew it with "
+					 "cordon-csr renew"
+				       : "its push certificate is not valid yet; is the clock "
+					 "right?";
+	return "it has no push certificate: its devices can only be met when they poll, and must "
+	       "be enrolled again";
 }
 
 static struct line *
@@ -612,15 +628,28 @@ lines_sweep(struct pusher *p)
 	}
 }
 
-/* A topic without certificate stays as a line while devices are enrolled under it: they would not
- * be met, and status must say so. */
+static void
+keep_line(struct pusher *p, const char *topic)
+{
+	struct line *l = line_find(p, topic);
+
+	if (!l)
+		l = line_new(p, topic);
+	l->kept = true;
+}
+
+/* A topic without certificate has a line while devices are enrolled under it: they cannot be met,
+ * and status must say so. */
 static void
 keep_lines(struct pusher *p)
 {
 	struct line *l;
 
 	for (l = p->lines; l; l = l->next)
-		l->kept = roster_topic_devices(p->m->roster, l->topic) > 0;
+		l->kept = false;
+	for (i = 1; (topic = roster_topic(p->m->roster, i)) != NULL; i++)
+		if (roster_topic_devices(p->m->roster, topic) > 0)
+			keep_line(p, topic);
 }
 
 static void
@@ -641,7 +670,9 @@ same_endpoint(const struct pusher *p)
 }
 
 static void
+	const char *topic;
 set_endpoint(struct pusher *p)
+	uint16_t i;
 {
 	free(p->host);
 	free(p->trust);
@@ -667,14 +698,8 @@ pusher_certs_changed(struct mdm *m)
 	}
 	keep_lines(p);
 	for (i = 0; i < m->certs->push_count; i++) {
-		const char *topic = m->certs->push[i].topic;
-
-		if (!mdm_topic_allowed(m, topic))
-			continue;
-		l = line_find(p, topic);
-		if (!l)
-			l = line_new(p, topic);
-		l->kept = true;
+		if (mdm_topic_allowed(m, m->certs->push[i].topic))
+			keep_line(p, m->certs->push[i].topic);
 	}
 	lines_sweep(p);
 	for (l = p->lines; l; l = l->next) {

@@ -71,6 +71,8 @@ void certdir_cache_free(struct certdir_cache *c);
 struct certdir_options {
 	const char *directory;
 	const char *tls_certificate, *tls_key; /* paths from the configuration */
+	const char *server_host; /* what devices call us; NULL: the TLS certificate's names are not
+				    compared */
 	int64_t now;
 	bool check_modes; /* judge owner and mode of keys (the tools and tests may leave it) */
 };

@@ -2,6 +2,7 @@
 #include "pki/certpair.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,42 @@ static STACK_OF(X509) * chain_of(STACK_OF(X509) * certs, X509 *leaf)
 	}
 	ERR_clear_error();
 	return chain;
+}
+
+/* Roots need not be sent. */
+static bool
+is_root(X509 *c)
+{
+	return X509_NAME_cmp(X509_get_subject_name(c), X509_get_issuer_name(c)) == 0;
+}
+
+static X509 *
+intermediate_above(STACK_OF(X509) * chain, STACK_OF(X509) * certs)
+{
+	X509 *last = sk_X509_value(chain, sk_X509_num(chain) - 1);
+
+	for (int i = 0; !is_root(last) && i < sk_X509_num(certs); i++) {
+		X509 *c = sk_X509_value(certs, i);
+
+		if (!is_root(c) && X509_check_ca(c) > 0 && cert_issued_by(last, c))
+			return c;
+	}
+	return NULL;
+}
+
+size_t
+certpair_extend(struct certpair *p, STACK_OF(X509) * certs)
+{
+	size_t added = 0;
+	X509 *next;
+
+	while (sk_X509_num(p->chain) < CHAIN_MAX &&
+		(next = intermediate_above(p->chain, certs)) != NULL) {
+		push_ref(p->chain, next);
+		added++;
+	}
+	ERR_clear_error();
+	return added;
 }
 
 void

@@ -9,6 +9,8 @@ X509 *certpair_leaf_of(STACK_OF(X509) * certs, const unsigned char spki[SHA256_L
 /* Fills *p from `leaf` and those of `certs` that lead up from it; all are referenced or copied. */
 void certpair_init(struct certpair *p, STACK_OF(X509) * certs, X509 *leaf, EVP_PKEY *key,
 	const char *cert_file, const char *key_file);
+/* Lengthens the chain by those of `certs` that lead up from its end, short of a root; how many. */
+size_t certpair_extend(struct certpair *p, STACK_OF(X509) * certs);
 void certpair_fini(struct certpair *p); /* also of a zeroed one */
 /* Why nothing can be done with such a certificate's key (RSA below 2048 bits), or NULL. */
 const char *certpair_too_weak(X509 *leaf);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "pki/cert.h"
 #include "pki/certpair.h"
+#include "pki/tlscheck.h"
 
 /* What one named pair is called, and what to do about it. */
 struct named {
@@ -207,6 +208,45 @@ remark_missing(struct certscan *s, const char *path, bool missing, const char *u
 		"change the setting tls");
 }
 
+static bool
+all_ca(STACK_OF(X509) * certs)
+{
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		if (X509_check_ca(sk_X509_value(certs, i)) == 0)
+			return false;
+	return true;
+}
+
+/* An intermediate that lies beside is as good as one in the file itself. */
+static void
+complete_chain(struct certscan *s)
+{
+	struct certpair *tls = &s->d->tls;
+	size_t before;
+
+	do {
+		before = (size_t)sk_X509_num(tls->chain);
+		for (size_t i = 0; i < s->count; i++) {
+			struct certscan_entry *e = &s->entries[i];
+
+			if (!e->file || !e->file->certs ||
+				certpair_extend(tls, e->file->certs) == 0)
+				continue;
+			e->settled = e->settled || all_ca(e->file->certs);
+			certscan_remark(s, CERTDIR_NOTE, e->name, "completes the chain of %s",
+				tls->cert_file);
+		}
+	} while ((size_t)sk_X509_num(tls->chain) > before);
+}
+
+static void
+remark_rule(void *arg, const char *text)
+{
+	struct certscan *s = arg;
+
+	certscan_remark(s, CERTDIR_PROBLEM, s->d->tls.cert_file, "the TLS certificate %s", text);
+}
+
 static void
 take_tls_root(struct certscan *s)
 {
@@ -238,6 +278,13 @@ take_tls_root(struct certscan *s)
 			"cordon-ssc tls NAME --replace");
 }
 
+static void
+adopt_tls(struct certscan *s)
+{
+	remark_validity(s, &tls_named, s->d->tls.cert_file, certpair_leaf(&s->d->tls));
+	complete_chain(s);
+}
+
 void
 certrole_tls(struct certscan *s)
 {
@@ -255,8 +302,7 @@ certrole_tls(struct certscan *s)
 			remark_missing(s, key, key_missing, "server.key");
 			if (take_named(s, &tls_named, ce, ke, file_of_path(cert), file_of_path(key),
 				    &s->d->tls))
-				remark_validity(s, &tls_named, s->d->tls.cert_file,
-					certpair_leaf(&s->d->tls));
+				adopt_tls(s);
 		} else {
 			if (ce)
 				ce->settled = true;
@@ -265,6 +311,8 @@ certrole_tls(struct certscan *s)
 		}
 	}
 	take_tls_root(s);
+	if (s->d->tls.chain)
+		tlscheck_chain(s->d->tls.chain, s->d->tls_root, s->o->server_host, remark_rule, s);
 }
 
 void
@@ -283,15 +331,6 @@ certrole_vendor(struct certscan *s)
 	if (take_named(s, &vendor_named, cert, key, "vendor.crt", "vendor.key", &p))
 		remark_validity(s, &vendor_named, "vendor.crt", certpair_leaf(&p));
 	certpair_fini(&p);
-}
-
-static bool
-all_ca(STACK_OF(X509) * certs)
-{
-	for (int i = 0; i < sk_X509_num(certs); i++)
-		if (X509_check_ca(sk_X509_value(certs, i)) == 0)
-			return false;
-	return true;
 }
 
 static void

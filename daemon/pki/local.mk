@@ -24,4 +24,6 @@ daemon_pki_libpki_a_SOURCES = \
 	daemon/pki/key.c \
 	daemon/pki/key.h \
 	daemon/pki/scep.c \
-	daemon/pki/scep.h
+	daemon/pki/scep.h \
+	daemon/pki/tlscheck.c \
+	daemon/pki/tlscheck.h

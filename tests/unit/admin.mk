@@ -3,3 +3,8 @@ check_PROGRAMS += tests/unit/test_journal
 tests_unit_test_journal_SOURCES = tests/unit/test_journal.c
 tests_unit_test_journal_LDADD = daemon/admin/libadmin.a daemon/base/libbase.a $(CMOCKA_LIBS) $(SYSTEM_LIBS)
 TESTS += tests/unit/test_journal
+
+check_PROGRAMS += tests/unit/test_expiry
+tests_unit_test_expiry_SOURCES = tests/unit/test_expiry.c $(MDM_KIT)
+tests_unit_test_expiry_LDADD = daemon/admin/libadmin.a $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_expiry

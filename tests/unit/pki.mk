@@ -36,3 +36,8 @@ check_PROGRAMS += tests/unit/test_certdir
 tests_unit_test_certdir_SOURCES = tests/unit/test_certdir.c
 tests_unit_test_certdir_LDADD = daemon/pki/libpki.a daemon/base/libbase.a $(CMOCKA_LIBS) $(SYSTEM_LIBS)
 TESTS += tests/unit/test_certdir
+
+check_PROGRAMS += tests/unit/test_tlscheck
+tests_unit_test_tlscheck_SOURCES = tests/unit/test_tlscheck.c $(PKI_HELP)
+tests_unit_test_tlscheck_LDADD = $(PKI_TEST_LIBS)
+TESTS += tests/unit/test_tlscheck

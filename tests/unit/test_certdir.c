@@ -368,7 +368,7 @@ static struct certdir *
 scan_at(int64_t now, struct certdir_cache *cache, bool check_modes)
 {
 	char cert[160], key[160];
-	struct certdir_options o = { directory, cert, key, now, check_modes };
+	struct certdir_options o = { directory, cert, key, NULL, now, check_modes };
 
 	snprintf(cert, sizeof(cert), "%s", path_of("server.crt"));
 	snprintf(key, sizeof(key), "%s", path_of("server.key"));
@@ -540,8 +540,8 @@ static const struct drop drops[] = {
 		"is cut off", 0 },
 	{ "earlier SSC", { { "ssc-old-1.crt", "ssc" }, { "ssc-old-1.key", "key-ssc" } }, 0, 0, NULL,
 		P, NULL, 'o' },
-	{ "TLS", { { "server.crt", "server" }, { "server.key", "key-server" } }, 0, 0, NULL, P,
-		NULL, 't' },
+	{ "TLS", { { "server.crt", "server" }, { "server.key", "key-server" } }, 0, 1, "server.crt",
+		P, "comes without its chain: add the certificate of its issuer, CN=TLS root", 't' },
 	{ "TLS with root",
 		{ { "server.crt", "server" }, { "server.key", "key-server" },
 			{ "tls-ca.crt", "root" }, { "tls-ca.key", "key-root" } },
@@ -553,9 +553,11 @@ static const struct drop drops[] = {
 	{ "TLS of another root",
 		{ { "server.crt", "server" }, { "server.key", "key-server" },
 			{ "tls-ca.crt", "apple" } },
-		0, 1, "tls-ca.crt", N, "does not come from it", 't' },
-	{ "TLS expired", { { "server.crt", "server-expired" }, { "server.key", "key-server" } }, 0,
-		1, "server.crt", P, "expired on", 't' },
+		0, 2, "tls-ca.crt", N, "does not come from it", 't' },
+	{ "TLS expired",
+		{ { "server.crt", "server-expired" }, { "server.key", "key-server" },
+			{ "tls-ca.crt", "root" } },
+		0, 1, "server.crt", P, "expired on", 'r' },
 	{ "TLS of another key", { { "server.crt", "server" }, { "server.key", "key" } }, 0, 1,
 		"server.crt", P, "server.key does not belong to the TLS certificate", 0 },
 	{ "TLS half", { { "server.crt", "server" } }, 0, 1, "server.crt", P,
@@ -818,6 +820,7 @@ test_link_outside(void **state)
 	assert_non_null(mkdtemp(outside));
 	snprintf(key, sizeof(key), "%s/privkey.pem", outside);
 	put("server.crt", blob("server"), 0644);
+	put("tls-ca.crt", blob("root"), 0644);
 	assert_int_equal(symlink(key, path_of("server.key")), 0);
 	assert_int_equal(
 		file_create_new(key, blob("key-server"), 0644, FILE_KEEP_OWNER, (gid_t)-1), 0);
@@ -842,7 +845,7 @@ static void
 test_configured_tls_elsewhere(void **state)
 {
 	char outside[] = "/tmp/test_certdir_tls.XXXXXX", cert[64], key[64];
-	struct certdir_options o = { directory, cert, key, NOW, false };
+	struct certdir_options o = { directory, cert, key, NULL, NOW, false };
 	struct certdir *d;
 
 	(void)state;
@@ -858,6 +861,7 @@ test_configured_tls_elsewhere(void **state)
 	/* A link in the directory to the same file is in use, not left over. */
 	assert_int_equal(symlink(cert, path_of("web.pem")), 0);
 	put("server.crt", blob("server-expired"), 0644);
+	put("tls-ca.crt", blob("root"), 0644);
 	d = certdir_scan(&o, NULL);
 	assert_non_null(d->tls.chain);
 	expect_remark(d, "server.crt", CERTDIR_NOTE, "names other files for TLS");
@@ -873,7 +877,7 @@ static void
 test_link_into_closed_directory(void **state)
 {
 	char closed[] = "/tmp/test_certdir_closed.XXXXXX", cert[64], key[64], words[96];
-	struct certdir_options o = { directory, cert, key, NOW, true };
+	struct certdir_options o = { directory, cert, key, NULL, NOW, true };
 	bool root = geteuid() == 0;
 	struct certdir *d;
 
@@ -960,7 +964,7 @@ test_closed_directory(void **state)
 static void
 test_no_directory(void **state)
 {
-	struct certdir_options o = { "/nowhere/certs", NULL, NULL, NOW, true };
+	struct certdir_options o = { "/nowhere/certs", NULL, NULL, NULL, NOW, true };
 	struct certdir *d = certdir_scan(&o, NULL);
 
 	(void)state;

@@ -153,6 +153,7 @@ verb_steps(int argc, char **argv)
 {
 	json_t *s = NULL;
 	const json_t *step;
+	char number[8];
 	size_t i;
 	int status = client_get("/v1/steps", &s), code = verdict(status, s);
 
@@ -167,9 +168,13 @@ verb_steps(int argc, char **argv)
 
 		if (verbs_json || code != EXIT_FINE)
 			break;
-		printf("%s%2" PRId64 ". %-4s  %s%s\n", next ? terminal_bold() : "",
-			member_int(step, "number"), state, member(step, "title"),
-			next ? terminal_plain() : "");
+		if (member_int(step, "number"))
+			snprintf(number, sizeof(number), "%2" PRId64 ".",
+				member_int(step, "number"));
+		else
+			snprintf(number, sizeof(number), " ! ");
+		printf("%s%s %-5s %s%s\n", next ? terminal_bold() : "", number, state,
+			member(step, "title"), next ? terminal_plain() : "");
 		if (*member(step, "text") && strcmp(state, "done") != 0)
 			printf("          %s%s%s\n", next ? terminal_bold() : "",
 				member(step, "text"), next ? terminal_plain() : "");
