@@ -211,7 +211,7 @@ say_push_missing(const struct mdm *m, struct buf *out)
 			continue;
 		buf_printf(out,
 			"MDM not configured: the topic of push certificate %s was never ours while "
-			"devices are enrolled under another; if that is meant, say cordonctl "
+			"%zu devices are enrolled under another; if that is meant, say cordonctl "
 			"accept-topic %s.",
 			d->push[i].cert_file, mdm_topic_others(m, d->push[i].topic),
 			d->push[i].topic);
