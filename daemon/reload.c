@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mdm/patrol.h"
 #include "mdm/push.h"
 
 #include "store/meta.h"
@@ -191,6 +192,7 @@ adopt_conf(struct graph *g, struct conf *c)
 		names.len ? buf_str(&names) : "nothing");
 	note_restart(g);
 	pusher_certs_changed(&g->admin.mdm);
+	patrol_soon(&g->admin.mdm);
 	conf_unref(old);
 	buf_free(&names);
 }

@@ -19,7 +19,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "mdm/push.h"
+#include "mdm/patrol.h"
 #include "net/listen.h"
+#include "mdm/service.h"
 
 #define TICK_MS 1000
 #define MINUTE_MS 60000
@@ -72,7 +74,10 @@ on_health(void *arg, int err, const char *words)
 static void
 on_change(void *arg, struct bytes key, struct bytes value)
 {
-	roster_follow(((struct graph *)arg)->admin.mdm.roster, key, value);
+	struct mdm *m = &((struct graph *)arg)->admin.mdm;
+
+	roster_follow(m->roster, key, value);
+	patrol_follow(m, key, value);
 }
 
 static int
@@ -377,6 +382,8 @@ graph_stop(struct graph *g)
 	http_server_free(g->admin.http);
 	g->admin.http = NULL;
 	mdm_fini(m);
+	service_new(m);
+	patrol_new(m);
 	worker_free(m->worker);
 	m->worker = NULL;
 	if (m->store)
@@ -395,3 +402,5 @@ graph_stop(struct graph *g)
 	conf_unref(g->boot);
 	reload_free(g);
 }
+	patrol_free(m->patrol);
+	service_free(m->service);

@@ -43,6 +43,8 @@
 	X(DEVICE_CONFLICT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0039", 2, true)      \
 	X(DEVICE_REFUSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a003a", 4, true)       \
 	X(CANDIDATE_LAPSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a003b", 5, true)     \
+	X(LOCK_LIMIT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a003c", 2, true)           \
+	X(DEVICE_PAUSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a003d", 5, true)        \
 	X(LINK_MADE, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0040", 5, true)            \
 	X(LINK_REFUSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0041", 5, true)         \
 	X(IDENTITY_ISSUED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0042", 6, true)      \

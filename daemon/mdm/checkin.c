@@ -7,6 +7,7 @@
 #include "mdm/promote.h"
 #include "mdm/push.h"
 #include "mdm/refresh.h"
+#include "mdm/silence.h"
 #include "policy/states.h"
 #include "store/queue.h"
 
@@ -131,7 +132,7 @@ renewal_seen(struct visit *v, const struct state_outcome *o)
 {
 	struct enrollment *e = v->party.device;
 
-	roster_seen(v->m->roster, e->id, mdm_now(v->m));
+	silence_seen(v->m, e->id);
 	if (e->state == o->next)
 		return;
 	e->state = o->next;
@@ -259,7 +260,7 @@ token_candidate(struct visit *v)
 		return 0;
 	}
 	rc = promote_candidate(v->m, p, v->who, o.action);
-	roster_seen(v->m->roster, v->msg->id, mdm_now(v->m));
+	silence_seen(v->m, v->msg->id);
 	return rc < 0 ? rc : finish_token_update(v, p->device, o.action != ACT_KEEP);
 }
 
@@ -340,7 +341,7 @@ check_out(struct visit *v)
 	o = state_decide(p->device->state, p->device->removal, ON_CHECKOUT);
 	if (o.action != ACT_REMOVE)
 		return 0;
-	roster_seen(v->m->roster, v->msg->id, mdm_now(v->m));
+	silence_seen(v->m, v->msg->id);
 	return party_remove(v->m, p->device, o.removal, NULL);
 }
 

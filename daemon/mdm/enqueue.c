@@ -69,13 +69,17 @@ answered_before(struct mdm *m, const char *id, const struct command *c)
 }
 
 static bool
-waits_already(const struct queue *q, const char *type)
+waits_already(const struct queue *q, const char *type, int64_t now)
 {
+	const struct queue_entry *e;
 	size_t i;
 
-	for (i = 0; i < q->count; i++)
-		if (q->entries[i].refresh && strcmp(q->entries[i].type, type) == 0)
+	for (i = 0; i < q->count; i++) {
+		e = &q->entries[i];
+		if (e->refresh && strcmp(e->type, type) == 0 &&
+			(e->expires_at == 0 || e->expires_at > now))
 			return true;
+	}
 	return false;
 }
 
@@ -137,7 +141,7 @@ enqueue_one(struct mdm *m, const char *id, const struct command *c, const struct
 		return rc;
 	if (queue_find(q, c->uuid))
 		rc = -EEXIST;
-	else if (o->refresh && waits_already(q, c->type))
+	else if (o->refresh && waits_already(q, c->type, mdm_now(m)))
 		rc = -EALREADY;
 	else
 		rc = supersede(m, q, c);
@@ -209,6 +213,6 @@ mdm_enqueue(struct mdm *m, const char *const *ids, size_t count, const struct co
 	say(ids, count, queued, fault, c, o);
 	for (i = 0; i < count && !o->no_push; i++)
 		if (fault[i] == 0)
-			pusher_ask_after_commit(m, ids[i], count > 1);
+			pusher_ask_after_commit(m, ids[i], o->bulk || count > 1);
 	return (int)queued;
 }

@@ -10,6 +10,7 @@ struct enqueue_options {
 	bool by_person;
 	bool refresh; /* a scheduled query: not again while one of its type waits */
 	bool no_push;
+	bool bulk; /* one of many: its push is paced, and no line told of it */
 };
 
 /*

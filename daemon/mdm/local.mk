@@ -22,6 +22,8 @@ daemon_mdm_libmdm_a_SOURCES = \
 	daemon/mdm/message.h \
 	daemon/mdm/party.c \
 	daemon/mdm/party.h \
+	daemon/mdm/patrol.c \
+	daemon/mdm/patrol.h \
 	daemon/mdm/profile.c \
 	daemon/mdm/profile.h \
 	daemon/mdm/promote.c \
@@ -36,4 +38,8 @@ daemon_mdm_libmdm_a_SOURCES = \
 	daemon/mdm/reply.h \
 	daemon/mdm/scep.c \
 	daemon/mdm/scep.h \
-	daemon/mdm/scep_http.c
+	daemon/mdm/scep_http.c \
+	daemon/mdm/service.c \
+	daemon/mdm/service.h \
+	daemon/mdm/silence.c \
+	daemon/mdm/silence.h

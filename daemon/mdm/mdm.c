@@ -29,6 +29,12 @@ mdm_now(const struct mdm *m)
 
 bool
 mdm_may_say(struct log_budget *b, unsigned *swallowed)
+int64_t
+mdm_mono_ms(const struct mdm *m)
+{
+	return m->mono ? m->mono() : clock_mono_ms();
+}
+
 {
 	if (b->burst == 0) {
 		b->burst = 20;

@@ -19,6 +19,7 @@
 #include "store/roster.h"
 #include "store/store.h"
 
+struct patrol;
 struct pusher;
 struct table;
 
@@ -37,6 +38,8 @@ struct mdm {
 	struct roster *roster;
 	struct pusher *pusher;
 	struct conf *conf;
+	struct service *service;
+	struct patrol *patrol;
 	struct certdir *certs;
 	struct mdm_numbers numbers;
 	int64_t started_at;
@@ -44,6 +47,7 @@ struct mdm {
 	/* Kept by the verbs themselves: all zero at start, freed by mdm_fini. */
 	int64_t (*wall)(void);	   /* NULL: clock_wall */
 	struct table *sessions;	   /* id -> wall time of the Idle that began its session */
+	int64_t (*mono)(void);	   /* milliseconds; NULL: clock_mono_ms */
 	struct table *scep_busy;   /* enrollment numbers that a certificate is being made for */
 	struct log_budget chatter; /* refusals of devices */
 	struct log_budget strays;  /* refusals of who knows whom: links, SCEP */
@@ -54,6 +58,7 @@ int64_t mdm_now(const struct mdm *m); /* wall seconds */
 /* log_allowed for one of the budgets above. */
 bool mdm_may_say(struct log_budget *b, unsigned *swallowed);
 
+int64_t mdm_mono_ms(const struct mdm *m);
 /*
  * What is missing before devices can enroll, as one plain sentence in `out` ("MDM not configured:
  * there is no push certificate. ..."); false when nothing is.

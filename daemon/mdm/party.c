@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "mdm/silence.h"
 #include "pki/cert.h"
 #include "policy/lapse.h"
 #include "policy/states.h"
@@ -94,7 +95,7 @@ party_load(struct mdm *m, const struct message *msg, const struct speaker *who, 
 
 	memset(ret, 0, sizeof(*ret));
 	if (load(m->store, msg->device, &ret->device) < 0)
-		return -EIO;
+		goto err;
 	if (channel_is_user(msg->channel) && load(m->store, msg->id, &ret->user) < 0)
 		goto err;
 	rc = candidate_load(m->store, msg->device, &ret->candidate);
@@ -108,8 +109,20 @@ party_load(struct mdm *m, const struct message *msg, const struct speaker *who, 
 	return 0;
 
 err:
+	party_heard(m, msg->device, who);
 	party_free(ret);
 	return -EIO;
+}
+
+void
+party_heard(struct mdm *m, const char *device, const struct speaker *who)
+{
+	const struct identity *i = who->identity;
+
+	if (!i || i->status != IDENTITY_ACTIVE || !i->enrollment || who->revoked)
+		return;
+	if (!device || strcmp(i->enrollment, device) == 0)
+		silence_seen(m, i->enrollment);
 }
 
 void
@@ -334,16 +347,11 @@ come_back(struct mdm *m, struct party *p, const struct state_outcome *o)
 static void
 note_seen(struct mdm *m, struct party *p, const struct message *msg)
 {
-	int64_t now = mdm_now(m);
-
-	roster_seen(m->roster, p->device->id, now);
+	silence_seen(m, p->device->id);
 	if (strcmp(msg->id, msg->device) != 0)
-		roster_seen(m->roster, msg->id, now);
-	if (p->device->unanswered_since == 0 && p->device->unanswered == 0)
-		return;
-	p->device->unanswered_since = 0;
-	p->device->unanswered = 0;
-	p->dirty = true;
+		silence_seen(m, msg->id);
+	if (silence_reset(p->device))
+		p->dirty = true;
 }
 
 bool

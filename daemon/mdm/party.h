@@ -32,6 +32,11 @@ struct party {
 int party_load(
 	struct mdm *m, const struct message *msg, const struct speaker *who, struct party *ret);
 void party_free(struct party *p);
+/*
+ * An authenticated message cannot be dealt with for a fault that may be ours: it breaks the silence
+ * all the same.  `device` is whom it speaks for, NULL when that could not be read.
+ */
+void party_heard(struct mdm *m, const char *device, const struct speaker *who);
 
 /*
  * For every message but Authenticate and a candidate's TokenUpdate: asks binding and state table,

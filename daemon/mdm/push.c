@@ -7,6 +7,7 @@
 #include "base/table.h"
 #include "mdm/party.h"
 #include "mdm/reason.h"
+#include "mdm/silence.h"
 #include "policy/states.h"
 #include "store/queue.h"
 
@@ -17,6 +18,7 @@
 #define GONE_MARGIN 300	  /* seconds by which a 410 must be later than the TokenUpdate */
 #define REFUSED_MAX 8	  /* push certificates of one topic that Apple refused */
 #define REFUSED_REST 3600 /* seconds until a refused certificate is tried again */
+#define ACCEPTED_MS (24 * 3600 * INT64_C(1000)) /* an accepted push speaks for the topic so long */
 
 /* One topic's connection. */
 struct line {
@@ -27,6 +29,7 @@ struct line {
 	unsigned char refused[REFUSED_MAX][SHA256_LEN];
 	size_t refused_count;
 	int64_t refused_at;
+	int64_t accepted_ms; /* monotonic; when APNs last took a push; 0: never */
 	bool kept;  /* while certificates change */
 	char *said; /* the words that were logged last */
 	struct line *next;
@@ -39,6 +42,7 @@ struct ask {
 	char *topic;
 	struct loop_timer *timer;
 	int64_t token_time; /* of the token that the push in flight goes to */
+	struct silence_ask silence;
 	int64_t sent_ms;    /* monotonic; of the last push */
 	int64_t hold_ms;    /* monotonic; APNs wants none before */
 	int64_t due_ms;	    /* monotonic; when `again` will be heeded */
@@ -157,6 +161,7 @@ send_push(struct ask *a, const struct enrollment *e)
 	if (rc < 0)
 		return rc;
 	a->token_time = e->token_time;
+	silence_sending(p->m, e, &a->silence);
 	a->flying = true;
 	a->again = false;
 	a->sent_ms = clock_mono_ms();
@@ -344,6 +349,7 @@ token_refused(struct ask *a, struct enrollment *e)
 	if (e->token_time != a->token_time)
 		return;
 	e->token_bad = true;
+	silence_asked(a->pusher->m, e, &a->silence);
 	if (enrollment_save(a->pusher->m->store, e) < 0)
 		log_debug("the bad token of %s is not noted: the store takes no changes", e->id);
 }
@@ -364,6 +370,21 @@ token_gone(struct ask *a, struct enrollment *e, const struct apns_answer *answer
 	o = state_decide(e->state, e->removal, ON_PUSH_GONE);
 	if (o.action == ACT_REMOVE && party_remove(p->m, e, o.removal, NULL) < 0)
 		log_debug("the removal of %s is not noted: the store takes no changes", e->id);
+}
+
+/*
+ * Tokens of the wrong environment or topic look like this one after the other: as long as no token
+ * of the topic is accepted, it may be our fault, says nothing of the device, and is tried again.
+ */
+static void
+token_doubted(struct ask *a, const struct line *l, struct enrollment *e)
+{
+	int64_t now = clock_mono_ms();
+
+	if (l->accepted_ms && now - l->accepted_ms <= ACCEPTED_MS)
+		token_refused(a, e);
+	else
+		silence_not_asked(a->pusher->m, a->id, &a->silence);
 }
 
 static void line_use_next(struct line *l);
@@ -390,8 +411,8 @@ rejected(struct ask *a, struct line *l, struct enrollment *e, const struct apns_
 		say_answer(a->pusher, a->id, answer, reason);
 	switch (reason->action) {
 	case REASON_TOKEN_BAD:
-		token_refused(a, e);
-		break;
+		token_doubted(a, l, e);
+		return;
 	case REASON_GONE:
 		token_gone(a, e, answer);
 		break;
@@ -411,15 +432,17 @@ rejected(struct ask *a, struct line *l, struct enrollment *e, const struct apns_
 	case REASON_NOTE:
 		break;
 	}
+	silence_not_asked(a->pusher->m, a->id, &a->silence);
 }
 
 static void
-accepted(struct ask *a, struct enrollment *e, const struct apns_answer *answer)
+accepted(struct ask *a, struct line *l, struct enrollment *e, const struct apns_answer *answer)
 {
 	a->failures = 0;
+	l->accepted_ms = clock_mono_ms();
 	a->pusher->numbers.accepted++;
 	e->last_push = answer->sent_at;
-	e->unanswered++;
+	silence_asked(a->pusher->m, e, &a->silence);
 	if (enrollment_save(a->pusher->m->store, e) < 0)
 		log_debug("the push to %s is not noted: the store takes no changes", e->id);
 }
@@ -434,6 +457,7 @@ on_answer(void *arg, struct apns *apns, void *tag, const struct apns_answer *ans
 	(void)apns;
 	a->flying = false;
 	if (answer->result == APNS_UNSENT) {
+		silence_not_asked(l->pusher->m, a->id, &a->silence);
 		a->waiting = true;
 		return;
 	}
@@ -444,7 +468,7 @@ on_answer(void *arg, struct apns *apns, void *tag, const struct apns_answer *ans
 	/* A timer that is set here lets the ask go, or go on, when its time is over. */
 	loop_timer_set(a->timer, PUSH_COALESCE_MS);
 	if (answer->result == APNS_ACCEPTED)
-		accepted(a, e, answer);
+		accepted(a, l, e, answer);
 	else
 		rejected(a, l, e, answer);
 	enrollment_free(e);

@@ -1,4 +1,4 @@
-/* worker.c - two threads with a bounded queue each; finished jobs come back over an eventfd */
+/* worker.c - a thread with a bounded queue for each lane; finished jobs come back over an eventfd */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -42,7 +42,8 @@ struct worker {
 	struct loop_fd *readable;
 };
 
-static const char *const lane_names[WORKER_LANES] = { "cordon-crypto", "cordon-slow" };
+static const char *const lane_names[WORKER_LANES] = { "cordon-crypto", "cordon-slow",
+	"cordon-outside" };
 
 static void
 tasks_init(struct tasks *q)

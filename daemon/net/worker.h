@@ -8,9 +8,11 @@
 struct loop;
 struct worker;
 
-/* Two lanes: urgent jobs (SCEP, signatures) go before slow ones (checkpoints, scans); each has a
- * thread of its own. */
-enum worker_lane { WORKER_CRYPTO, WORKER_SLOW, WORKER_LANES };
+/*
+ * Urgent jobs (SCEP, signatures) go before slow ones (checkpoints, scans), and those before waits
+ * for others (our own request to ourselves): each lane has a thread of its own.
+ */
+enum worker_lane { WORKER_CRYPTO, WORKER_SLOW, WORKER_OUTSIDE, WORKER_LANES };
 
 #define WORKER_QUEUE_MAX 512 /* jobs waiting per lane; beyond it -EBUSY, the caller answers 503 */
 

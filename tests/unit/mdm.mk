@@ -48,3 +48,10 @@ check_PROGRAMS += tests/unit/test_push
 tests_unit_test_push_SOURCES = tests/unit/test_push.c $(MDM_KIT)
 tests_unit_test_push_LDADD = $(MDM_TEST_LIBS)
 TESTS += tests/unit/test_push
+
+# fake time, and a store that can be told to refuse
+check_PROGRAMS += tests/unit/test_patrol
+tests_unit_test_patrol_SOURCES = tests/unit/test_patrol.c $(MDM_KIT)
+tests_unit_test_patrol_LDADD = $(MDM_TEST_LIBS)
+tests_unit_test_patrol_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_put,--wrap=store_numbers,--wrap=fdatasync
+TESTS += tests/unit/test_patrol
