@@ -17,8 +17,8 @@
 #include "base/mem.h"
 #include "mdm/patrol.h"
 #include "mdm/push.h"
-
 #include "store/meta.h"
+
 #define SEAL_FILE_MAX 4096
 #define JUDGE_MS (3600 * 1000) /* validity is judged anew at least this often */
 
@@ -45,7 +45,6 @@ faults_text(const struct conf_faults *faults)
 	return buf_steal_str(&text);
 }
 
-/* The journal gets each set of faults once, not once per rescan. */
 /* conf itself finds no fault in a name that only devices do not know. */
 static enum event
 fault_event(const struct graph *g, const struct conf_fault *f)
@@ -54,6 +53,7 @@ fault_event(const struct graph *g, const struct conf_fault *f)
 									   : EV_CONF_FAULT;
 }
 
+/* The journal gets each set of faults once, not once per rescan. */
 static void
 say_faults(struct graph *g, const struct conf_faults *faults)
 {
@@ -203,15 +203,13 @@ look_conf(struct graph *g)
 	struct conf_faults faults = { 0 };
 	struct conf *c = conf_load(g->conf_file, NULL, NULL, &faults);
 
-	keep_faults(g, &faults);
-	if (c)
 	if (c && !guard_server_name(g, c, &faults)) {
 		conf_unref(c);
 		c = NULL;
 	}
+	keep_faults(g, &faults);
+	if (c)
 		adopt_conf(g, c);
-}
-
 	mdm_server_name_note(&g->admin.mdm, g->admin.mdm.conf->server_name);
 }
 
@@ -261,6 +259,8 @@ reload_check_name(struct graph *g)
 		"%s asks for a server-name that devices do not know: running on the last good "
 		"configuration until that is settled",
 		g->conf_file);
+}
+
 /* ---- certificates ---- */
 
 static bool
@@ -437,9 +437,9 @@ adopt_certs(struct graph *g, struct certdir *d)
 	if (g->admin.mdm.pusher)
 		pusher_certs_changed(&g->admin.mdm);
 	say_missing(g);
+	warn_expiry(&g->admin, clock_wall());
 	graph_say_status(g);
 	if (d->next_change && (d->next_change - clock_wall() + 1) * 1000 < next)
-	warn_expiry(&g->admin, clock_wall());
 		next = (d->next_change - clock_wall() + 1) * 1000;
 	loop_timer_set(g->judge, next > 1000 ? next : 1000);
 	certdir_unref(old);
@@ -456,13 +456,13 @@ scan_new(struct graph *g)
 	s->directory = xstrdup(c->certificates);
 	s->certificate = xstrdup(c->tls.certificate);
 	s->key = xstrdup(c->tls.key);
+	s->host = conf_server_host(c);
 	s->options = (struct certdir_options){ .directory = s->directory,
 		.tls_certificate = s->certificate,
-	s->host = conf_server_host(c);
 		.tls_key = s->key,
+		.server_host = s->host,
 		.now = clock_wall(),
 		.check_modes = true };
-		.server_host = s->host,
 	return s;
 }
 
@@ -472,9 +472,9 @@ scan_free(struct scan *s)
 	free(s->directory);
 	free(s->certificate);
 	free(s->key);
+	free(s->host);
 	free(s);
 }
-	free(s->host);
 
 static void
 scan_work(void *job)
@@ -558,9 +558,9 @@ void
 reload_free(struct graph *g)
 {
 	conf_faults_free(&g->admin.faults);
+	guard_free(g);
 	free(g->faults_said);
 	free(g->missing);
-	guard_free(g);
 	free(g->last_good);
 	free(g->admin.needs_restart);
 }

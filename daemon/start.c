@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -18,15 +19,18 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "mdm/push.h"
 #include "mdm/patrol.h"
-#include "net/listen.h"
+#include "mdm/push.h"
 #include "mdm/service.h"
+#include "net/listen.h"
 
 #define TICK_MS 1000
 #define MINUTE_MS 60000
+#define FLUSH_MS 50 /* between slices of last-seen times */
 #define DRAIN_MS 5000 /* replies that are due may still leave when we stop */
 #define FDS_MAX 16
+#define FDS_RESERVE 64u /* connections of control and gate, and as many files of our own */
+#define CONNECTIONS_MAX 100000u
 
 /* ---- the store ---- */
 
@@ -213,6 +217,24 @@ open_listeners(struct graph *g)
 	return status;
 }
 
+/*
+ * Connections of devices from LimitNOFILE: what files, pushes and the reserve for control, gate and enrollment need is
+ * kept back.
+ */
+static void
+set_limits(struct graph *g)
+{
+	struct rlimit files;
+	rlim_t free_fds;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	free_fds = files.rlim_cur > 4 * FDS_RESERVE ? files.rlim_cur - 2 * FDS_RESERVE : files.rlim_cur / 2;
+	if (free_fds > CONNECTIONS_MAX)
+		free_fds = CONNECTIONS_MAX;
+	http_server_set_limits(g->admin.http, (unsigned)free_fds, FDS_RESERVE);
+}
+
 /* ---- time ---- */
 
 void
@@ -242,8 +264,9 @@ on_minute(void *arg)
 {
 	struct graph *g = arg;
 
-	roster_flush(g->admin.mdm.roster, g->admin.mdm.store);
-	loop_timer_set(g->minute, MINUTE_MS);
+	bool more = roster_flush(g->admin.mdm.roster, g->admin.mdm.store) == 1;
+
+	loop_timer_set(g->minute, more ? FLUSH_MS : MINUTE_MS);
 }
 
 static void
@@ -316,6 +339,7 @@ static int
 start_core(struct graph *g)
 {
 	struct mdm *m = &g->admin.mdm;
+	int status;
 
 	m->started_at = clock_wall();
 	m->conf = reload_first_conf(g);
@@ -345,9 +369,9 @@ graph_start(struct graph *g)
 		return status;
 	g->admin.http = http_server_new(g->loop, graph_routes, graph_route_count, g, hold, g);
 	loop_set_commit(g->loop, commit, g);
+	set_limits(g);
 	g->admin.reload = reload_look;
 	g->admin.reload_arg = g;
-	int status;
 	start_timers(g);
 	watch_signals(g);
 	g->watch = watch_new(g->loop, reload_look, g);
@@ -358,6 +382,8 @@ graph_start(struct graph *g)
 	reload_scan_now(g);
 	m->pusher = pusher_new(m);
 	pusher_resume(m);
+	service_new(m);
+	patrol_new(m);
 	reload_keep_good(g);
 	log_event(EV_STARTED, NO_FIELDS, "cordond %s started: %zu enrollments", PACKAGE_VERSION,
 		roster_count(m->roster));
@@ -375,15 +401,15 @@ graph_stop(struct graph *g)
 	pusher_free(m->pusher);
 	m->pusher = NULL;
 	watch_free(g->watch);
-	if (m->store)
-		roster_flush(m->roster, m->store);
+	while (m->store && roster_flush(m->roster, m->store) == 1)
+		commit(g);
 	if (m->store)
 		commit(g);
+	patrol_free(m->patrol);
+	service_free(m->service);
 	http_server_free(g->admin.http);
 	g->admin.http = NULL;
 	mdm_fini(m);
-	service_new(m);
-	patrol_new(m);
 	worker_free(m->worker);
 	m->worker = NULL;
 	if (m->store)
@@ -402,5 +428,3 @@ graph_stop(struct graph *g)
 	conf_unref(g->boot);
 	reload_free(g);
 }
-	patrol_free(m->patrol);
-	service_free(m->service);

@@ -27,14 +27,14 @@ mdm_now(const struct mdm *m)
 	return m->wall ? m->wall() : clock_wall();
 }
 
-bool
-mdm_may_say(struct log_budget *b, unsigned *swallowed)
 int64_t
 mdm_mono_ms(const struct mdm *m)
 {
 	return m->mono ? m->mono() : clock_mono_ms();
 }
 
+bool
+mdm_may_say(struct log_budget *b, unsigned *swallowed)
 {
 	if (b->burst == 0) {
 		b->burst = 20;
@@ -80,8 +80,6 @@ mdm_devices(const struct mdm *m)
 {
 	struct roster_counts counts;
 
-	if (topic_accepted(m, topic))
-		return true;
 	roster_counts(m->roster, &counts);
 	return counts.state[STATE_ENROLLED] + counts.state[STATE_INACTIVE];
 }
@@ -112,6 +110,8 @@ mdm_topic_ours(const struct mdm *m, const char *topic)
 {
 	size_t i;
 
+	if (topic_accepted(m, topic))
+		return true;
 	for (i = 0; i < m->certs->push_count; i++)
 		if (bytes_eq_str(bytes_str(m->certs->push[i].topic), topic))
 			return mdm_topic_allowed(m, topic);

@@ -21,6 +21,7 @@
 
 struct patrol;
 struct pusher;
+struct service;
 struct table;
 
 struct mdm_numbers {
@@ -37,17 +38,17 @@ struct mdm {
 	struct store *store;
 	struct roster *roster;
 	struct pusher *pusher;
-	struct conf *conf;
 	struct service *service;
 	struct patrol *patrol;
+	struct conf *conf;
 	struct certdir *certs;
 	struct mdm_numbers numbers;
 	int64_t started_at;
 
 	/* Kept by the verbs themselves: all zero at start, freed by mdm_fini. */
 	int64_t (*wall)(void);	   /* NULL: clock_wall */
-	struct table *sessions;	   /* id -> wall time of the Idle that began its session */
 	int64_t (*mono)(void);	   /* milliseconds; NULL: clock_mono_ms */
+	struct table *sessions;	   /* id -> wall time of the Idle that began its session */
 	struct table *scep_busy;   /* enrollment numbers that a certificate is being made for */
 	struct log_budget chatter; /* refusals of devices */
 	struct log_budget strays;  /* refusals of who knows whom: links, SCEP */
@@ -55,10 +56,10 @@ struct mdm {
 
 void mdm_fini(struct mdm *m);
 int64_t mdm_now(const struct mdm *m); /* wall seconds */
+int64_t mdm_mono_ms(const struct mdm *m);
 /* log_allowed for one of the budgets above. */
 bool mdm_may_say(struct log_budget *b, unsigned *swallowed);
 
-int64_t mdm_mono_ms(const struct mdm *m);
 /*
  * What is missing before devices can enroll, as one plain sentence in `out` ("MDM not configured:
  * there is no push certificate. ..."); false when nothing is.
@@ -75,8 +76,6 @@ bool mdm_topic_allowed(const struct mdm *m, const char *topic);
 bool mdm_topic_ours(const struct mdm *m, const char *topic);
 /* Records that a topic is ours from now on (an enrollment under it, or a person's word). */
 int mdm_topic_accept(struct mdm *m, const char *topic);
-
-#endif
 /* Devices that are enrolled under other topics: whom a change to this one would orphan. */
 size_t mdm_topic_others(const struct mdm *m, const char *topic);
 /*
@@ -95,3 +94,5 @@ int mdm_server_name_accept(struct mdm *m, const char *name);
 void mdm_server_name_note(struct mdm *m, const char *name);
 /* Enrolled and inactive devices. */
 size_t mdm_devices(const struct mdm *m);
+
+#endif

@@ -570,6 +570,24 @@ pick_pair(const struct line *l)
 	return certdir_push_for(m->certs, l->topic, now);
 }
 
+/* Why there is nothing to present. */
+static const char *
+absence(const struct line *l)
+{
+	const struct certdir *d = l->pusher->m->certs;
+	size_t i;
+
+	for (i = 0; i < d->push_count; i++)
+		if (strcmp(d->push[i].topic, l->topic) == 0)
+			return d->push[i].not_after < mdm_now(l->pusher->m)
+				       ? "its push certificate is expired; renew it with "
+					 "cordon-csr renew"
+				       : "its push certificate is not valid yet; is the clock "
+					 "right?";
+	return "it has no push certificate: its devices can only be met when they poll, and must "
+	       "be enrolled again";
+}
+
 static void
 present(struct line *l, const struct certpair *pair)
 {
@@ -590,24 +608,6 @@ static void
 line_use_next(struct line *l)
 {
 	present(l, pick_pair(l));
-}
-
-/* Why there is nothing to present. */
-static const char *
-absence(const struct line *l)
-{
-	const struct certdir *d = l->pusher->m->certs;
-	size_t i;
-
-	for (i = 0; i < d->push_count; i++)
-		if (strcmp(d->push[i].topic, l->topic) == 0)
-			return d->push[i].not_after < mdm_now(l->pusher->m)
-				       ? "its push certificate is expired; renew it with "
-					 "cordon-csr renew"
-				       : "its push certificate is not valid yet; is the clock "
-					 "right?";
-	return "it has no push certificate: its devices can only be met when they poll, and must "
-	       "be enrolled again";
 }
 
 static struct line *
@@ -667,7 +667,9 @@ keep_line(struct pusher *p, const char *topic)
 static void
 keep_lines(struct pusher *p)
 {
+	const char *topic;
 	struct line *l;
+	uint16_t i;
 
 	for (l = p->lines; l; l = l->next)
 		l->kept = false;
@@ -694,9 +696,7 @@ same_endpoint(const struct pusher *p)
 }
 
 static void
-	const char *topic;
 set_endpoint(struct pusher *p)
-	uint16_t i;
 {
 	free(p->host);
 	free(p->trust);

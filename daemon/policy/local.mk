@@ -1,5 +1,7 @@
 noinst_LIBRARIES += daemon/policy/libpolicy.a
 daemon_policy_libpolicy_a_SOURCES = \
+	daemon/policy/expiry.c \
+	daemon/policy/expiry.h \
 	daemon/policy/gate.c \
 	daemon/policy/gate.h \
 	daemon/policy/inactivity.c \
