@@ -5,6 +5,7 @@
 #include "admin/access.h"
 #include "admin/commands.h"
 #include "admin/enrollments.h"
+#include "admin/renewals.h"
 #include "admin/status.h"
 #include "mdm/device.h"
 #include "mdm/enroll.h"
@@ -31,7 +32,11 @@ const struct http_route graph_routes[] = {
 	{ "/v1/enrollments", false, HTTP_GET, HTTP_CONTROL, 0, NULL, enrollments_list },
 	{ "/v1/enrollments/", true, HTTP_GET | HTTP_POST, HTTP_CONTROL, COMMAND_BODY_MAX, NULL,
 		enrollments_one },
-	{ "/v1/enroll-links", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL, links_handle },
+	{ "/v1/enroll-links", false, HTTP_GET | HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
+		links_handle },
+	{ "/v1/enroll-links/", true, HTTP_DELETE, HTTP_CONTROL, JSON_MAX, NULL, links_one },
+	{ "/v1/renewals/resume", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
+		renewals_resume_handle },
 	{ "/v1/enqueue/", true, HTTP_PUT | HTTP_POST, HTTP_CONTROL, COMMAND_BODY_MAX, NULL,
 		commands_enqueue_handle },
 	{ "/v1/push/", true, HTTP_GET | HTTP_PUT | HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,

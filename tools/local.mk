@@ -7,11 +7,14 @@ cordonctl_SOURCES = \
 	tools/ctl/client.h \
 	tools/ctl/commands.c \
 	tools/ctl/devices.c \
+	tools/ctl/links.c \
+	tools/ctl/qr.c \
+	tools/ctl/qr.h \
 	tools/ctl/status.c \
 	tools/ctl/table.c \
 	tools/ctl/table.h \
 	tools/ctl/verbs.h
-cordonctl_LDADD = $(LIBS_OF_TOOLS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $(SYSTEM_LIBS_OF_TOOLS)
+cordonctl_LDADD = $(LIBS_OF_TOOLS) $(QRENCODE_LIBS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $(SYSTEM_LIBS_OF_TOOLS)
 
 SOURCES_OF_PKI_TOOLS = \
 	tools/ask.c \

@@ -3,10 +3,10 @@
 
 packages_build=(build-essential autoconf automake pkg-config libssl-dev libconfig-dev libplist-dev
 	libgdbm-dev libsystemd-dev libevent-dev libnghttp2-dev libjansson-dev
-	libcurl4-openssl-dev zlib1g-dev)
+	libcurl4-openssl-dev zlib1g-dev libqrencode-dev)
 packages_play=(openssl curl ca-certificates libcmocka-dev)
 packages_test=(clang clang-format python3 libplist-utils nghttp2-server nghttp2-client certmonger dbus-daemon
-	strongswan-pki libstrongswan-extra-plugins libxml2-utils mandoc xz-utils)
+	strongswan-pki libstrongswan-extra-plugins libxml2-utils mandoc xz-utils nginx-light)
 
 # Installs what is missing of the packages named, as root or with sudo, and says so.
 packages_need() {

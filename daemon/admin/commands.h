@@ -15,8 +15,10 @@ void commands_results(struct admin *a, struct http_request *r, const char *id, c
 void commands_enqueue_handle(struct http_request *r, void *ctx);
 void commands_push_handle(struct http_request *r, void *ctx);
 
-/* POST /v1/enroll-links {"uses", "serial", "device", "lifetime", "note"} */
+/* GET and POST /v1/enroll-links {"uses", "serial", "device", "lifetime", "note", "challenge"} */
 void links_handle(struct http_request *r, void *ctx);
+/* DELETE /v1/enroll-links/{id}: revokes it; the record stays */
+void links_one(struct http_request *r, void *ctx);
 /* GET /version, POST /v1/reload */
 void version_handle(struct http_request *r, void *ctx);
 void reload_handle(struct http_request *r, void *ctx);

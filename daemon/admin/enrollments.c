@@ -7,6 +7,7 @@
 
 #include "admin/answer.h"
 #include "admin/commands.h"
+#include "admin/renewals.h"
 #include "admin/target.h"
 #include "base/clock.h"
 #include "base/encode.h"
@@ -213,6 +214,9 @@ add_counts(struct admin *a, json_t *j, const struct enrollment *e)
 {
 	struct gate_answer gate = gate_decide(e->state, e->locked, a->mdm.conf->allow_unenrolled);
 	struct queue *q = NULL;
+	json_object_set_new(identity, "since", json_time(e->current.since));
+	json_object_set_new(identity, "renewal_begun", json_time(e->renewal_begun));
+	json_object_set_new(identity, "renewal_failures", json_integer(e->renewal_failures));
 
 	if (queue_load(a->mdm.store, e->id, &q) == 0)
 		json_object_set_new(j, "queue", json_integer((json_int_t)q->count));
@@ -356,3 +360,4 @@ out:
 	buf_free(&id);
 	free(copy);
 }
+	{ "renew", HTTP_POST, false, renewals_one },

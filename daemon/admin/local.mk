@@ -22,6 +22,8 @@ daemon_admin_libadmin_a_SOURCES = \
 	daemon/admin/status.h \
 	daemon/admin/steps.c \
 	daemon/admin/target.c \
+	daemon/admin/renewals.c \
+	daemon/admin/renewals.h \
 	daemon/admin/target.h \
 	daemon/admin/warn.c \
 	daemon/admin/warn.h

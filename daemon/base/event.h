@@ -49,6 +49,11 @@
 	X(LINK_REFUSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0041", 5, true)         \
 	X(IDENTITY_ISSUED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0042", 6, true)      \
 	X(SCEP_REFUSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0043", 4, true)         \
+	X(LINK_REVOKED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0044", 5, true)         \
+	X(RENEWAL_FAILED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0045", 4, true)       \
+	X(RENEWAL_HALTED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0046", 2, true)       \
+	X(RENEWAL_RESUMED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0047", 5, true)      \
+	X(TAKEOVER_REFUSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0048", 2, true)     \
 	X(COMMAND_QUEUED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0050", 5, true)       \
 	X(COMMAND_DONE, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0051", 6, false)        \
 	X(COMMAND_FAILED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0052", 5, false)      \

@@ -7,6 +7,7 @@
 #include "base/table.h"
 #include "mdm/push.h"
 #include "mdm/refresh.h"
+#include "mdm/renewal.h"
 #include "policy/states.h"
 #include "store/queue.h"
 #include "store/result.h"
@@ -169,6 +170,11 @@ report_final(struct visit *v, struct queue_entry *e)
 	if (rc < 0)
 		return rc;
 	log_result(v, e);
+	if (e->renewal && !done && v->self == v->party.device) {
+		renewal_failed(
+			v->m, v->self, v->msg->error ? v->msg->error : "the device refused it");
+		v->party.dirty = true;
+	}
 	drop_entry(v, e);
 	if (!erase || !done)
 		return 0;
@@ -186,6 +192,10 @@ report_not_now(struct visit *v, struct queue_entry *e)
 	e->retry_at = now + not_now_delays[e->not_now < last ? e->not_now : last];
 	e->not_now++;
 	v->changed = true;
+	if (e->renewal) {
+		renewal_put_off(v->self);
+		v->party.dirty = true;
+	}
 	return 0;
 }
 
@@ -252,6 +262,9 @@ next_entry(struct visit *v)
 	struct queue_entry *e;
 	size_t i;
 
+	if (v->who->expired && v->self == v->party.device &&
+		renewal_rescue(v->m, v->self, v->queue))
+		v->changed = v->party.dirty = true;
 	if (!v->who->expired)
 		return queue_next(v->queue, session_start(v->m, v->msg->id));
 	for (i = 0; i < v->queue->count; i++) {
@@ -287,8 +300,14 @@ say_goodbye(struct visit *v)
 static int
 offer(struct visit *v, struct queue_entry *e)
 {
-	int rc = queue_body_get(v->m->store, e->uuid, &v->out->body);
+	int rc;
 
+	if (e->renewal) {
+		v->party.dirty = true;
+		rc = renewal_body(v->m, v->self, e, &v->out->body);
+	} else {
+		rc = queue_body_get(v->m->store, e->uuid, &v->out->body);
+	}
 	if (rc == 0 && e->offered_at == 0) {
 		e->offered_at = mdm_now(v->m);
 		v->changed = true;
@@ -310,10 +329,11 @@ offer_next(struct visit *v)
 			v->out->type = TYPE_PLIST;
 			return 0;
 		}
-		if (rc != -ENOENT && rc != -EBADMSG)
+		if (rc != -ENOENT && rc != -EBADMSG && rc != -ESTALE)
 			return rc;
-		log_error("%s for %s is given up: its body cannot be read from the store", e->type,
-			v->msg->id);
+		if (rc != -ESTALE)
+			log_error("%s for %s is given up: its body cannot be read from the store",
+				e->type, v->msg->id);
 		buf_wipe(&v->out->body);
 		drop_entry(v, e);
 	}

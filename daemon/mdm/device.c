@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "mdm/checkin.h"
 #include "mdm/connect.h"
+#include "mdm/source.h"
 
 #include <errno.h>
 #include <string.h>
@@ -90,11 +91,12 @@ device_handle(struct http_request *r, void *ctx)
 {
 	struct credentials c = { .signature = http_header(r, "Mdm-Signature"),
 		.signatures = http_header_count(r, "Mdm-Signature"),
-		.peer = http_peer_cert(r),
+		.peer = source_certificate(ctx, r),
 		.body = http_body(r) };
 	struct reply out = REPLY_INIT;
 
 	device_answer(ctx, device_is_checkin(http_header(r, "Content-Type")), &c, &out);
+	X509_free(c.peer);
 	http_reply(r, out.status, out.type, buf_bytes(&out.body));
 	reply_free(&out);
 }

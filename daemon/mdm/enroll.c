@@ -79,8 +79,8 @@ build(struct mdm *m, struct enroll_offer *o, const char *challenge)
 	return rc < 0 ? rc : profile_build(&p, &o->profile);
 }
 
-static void
-new_challenge(struct delivery *d, struct buf *text)
+void
+enroll_challenge(struct delivery *d, struct buf *text)
 {
 	unsigned char raw[CHALLENGE_BYTES];
 
@@ -108,7 +108,7 @@ enroll_offer(struct mdm *m, const char *token, struct enroll_offer *ret, struct 
 	ret->delivery = delivery_new();
 	ret->delivery->created = mdm_now(m);
 	memcpy(ret->delivery->link, hash, sizeof(hash));
-	new_challenge(ret->delivery, &text);
+	enroll_challenge(ret->delivery, &text);
 	rc = build(m, ret, buf_str(&text));
 	buf_wipe(&text);
 	if (rc == 0)
@@ -275,6 +275,58 @@ enroll_link_new(struct mdm *m, const struct enroll_link *o, struct buf *url, str
 	}
 	explicit_bzero(raw, sizeof(raw));
 	buf_wipe(&token);
+	if (rc == 0 && ret)
+		*ret = l;
+	else
+		link_free(l);
+	return rc;
+}
+
+int
+enroll_challenge_new(
+	struct mdm *m, const struct enroll_link *o, struct buf *challenge, struct link **ret)
+{
+	struct delivery *d = NULL;
+	struct buf url = BUF_INIT;
+	struct link *l = NULL;
+	int rc;
+
+	if (!mdm_push_pair(m) || !m->certs->ssc.key)
+		return -ENODATA;
+	rc = enroll_link_new(m, o, &url, &l);
+	buf_wipe(&url);
+	if (rc < 0)
+		return rc;
+	d = delivery_new();
+	d->created = mdm_now(m);
+	memcpy(d->link, l->hash, sizeof(d->link));
+	enroll_challenge(d, challenge);
+	rc = profile_facts_fill(&d->facts, m->conf, mdm_push_pair(m), &m->certs->ssc);
+	if (rc == 0)
+		rc = delivery_save(m->store, d);
+	delivery_free(d);
+	if (rc == 0 && ret)
+		*ret = l;
+	else
+		link_free(l);
+	return rc;
+}
+
+int
+enroll_link_revoke(struct mdm *m, const char *hash, const char *actor, struct link **ret)
+{
+	struct link *l;
+	int rc = link_load(m->store, hash, &l);
+
+	if (rc < 0)
+		return rc;
+	if (!l->revoked) {
+		l->revoked = true;
+		rc = link_save(m->store, l);
+		if (rc == 0)
+			log_event(EV_LINK_REVOKED, FIELDS(F_ACTOR(actor), F_SERIAL(l->serial)),
+				"The enrollment link %.8s is revoked by %s", l->hash, actor);
+	}
 	if (rc == 0 && ret)
 		*ret = l;
 	else

@@ -22,6 +22,8 @@ struct enroll_offer {
  */
 bool enroll_offer(struct mdm *m, const char *token, struct enroll_offer *ret, struct reply *out);
 void enroll_offer_free(struct enroll_offer *o);
+/* Gives the delivery a new challenge, and appends its text: the only time that it is known. */
+void enroll_challenge(struct delivery *d, struct buf *text);
 
 struct enroll_link {
 	int64_t lifetime;			    /* seconds; 0: enrollment.link-lifetime */
@@ -33,5 +35,13 @@ struct enroll_link {
  * caller's. 0; -EINVAL a value that makes no sense; -errno of the store.
  */
 int enroll_link_new(struct mdm *m, const struct enroll_link *o, struct buf *url, struct link **ret);
+/*
+ * A SCEP challenge without a profile, under a link of its own that nobody can fetch a profile by.
+ * As enroll_link_new; -ENODATA: MDM is not configured.
+ */
+int enroll_challenge_new(
+	struct mdm *m, const struct enroll_link *o, struct buf *challenge, struct link **ret);
+/* `ret` (may be NULL) is the record, the caller's.  0; -ENOENT; -errno of the store. */
+int enroll_link_revoke(struct mdm *m, const char *hash, const char *actor, struct link **ret);
 
 #endif

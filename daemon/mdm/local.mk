@@ -42,4 +42,8 @@ daemon_mdm_libmdm_a_SOURCES = \
 	daemon/mdm/service.c \
 	daemon/mdm/service.h \
 	daemon/mdm/silence.c \
-	daemon/mdm/silence.h
+	daemon/mdm/silence.h \
+	daemon/mdm/source.c \
+	daemon/mdm/source.h
+	daemon/mdm/renewal.c \
+	daemon/mdm/renewal.h \

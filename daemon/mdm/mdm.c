@@ -18,7 +18,11 @@ mdm_fini(struct mdm *m)
 {
 	table_free(m->sessions);
 	table_free(m->scep_busy);
-	m->sessions = m->scep_busy = NULL;
+	table_free(m->renewal_looks);
+	table_free(m->sources);
+	table_free(m->installs);
+	m->installs = NULL;
+	m->sessions = m->scep_busy = m->renewal_looks = m->sources = NULL;
 }
 
 int64_t

@@ -53,6 +53,8 @@ struct mdm {
 	struct log_budget chatter; /* refusals of devices */
 	struct log_budget strays;  /* refusals of who knows whom: links, SCEP */
 };
+	struct table *renewal_looks; /* id -> wall time when its renewal is looked at again */
+	struct table *sources; /* addresses that tried without a link or challenge */
 
 void mdm_fini(struct mdm *m);
 int64_t mdm_now(const struct mdm *m); /* wall seconds */

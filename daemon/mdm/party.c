@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "mdm/renewal.h"
 #include "mdm/silence.h"
 #include "pki/cert.h"
 #include "policy/lapse.h"
@@ -284,6 +285,7 @@ party_bind_renewal(struct mdm *m, struct enrollment *e, const struct speaker *wh
 		rc = party_revoke(m, e->previous.cert);
 	e->previous = e->current;
 	make_current(m, e, who);
+	renewal_succeeded(m, e);
 	log_event(EV_DEVICE_RENEWED, FIELDS(F_ENROLLMENT(e->id), F_SERIAL(e->facts.serial)),
 		"Device %s has a renewed identity", e->id);
 	return rc;
@@ -441,6 +443,9 @@ party_remove(struct mdm *m, struct enrollment *e, enum removal cause, const char
 {
 	int rc = 0;
 
+	/* A device enrolled by hand whose renewal failed may fall out of management. */
+	if (e->renewal_offered && (cause == REMOVAL_CHECKOUT || cause == REMOVAL_PUSH))
+		renewal_failed(m, e, "the device left while it was under way");
 	e->state = STATE_REMOVED;
 	e->removal = cause;
 	e->state_since = mdm_now(m);

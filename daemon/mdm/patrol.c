@@ -9,6 +9,7 @@
 #include "mdm/promote.h"
 #include "mdm/push.h"
 #include "mdm/refresh.h"
+#include "mdm/renewal.h"
 #include "mdm/service.h"
 #include "mdm/silence.h"
 #include "policy/lapse.h"
@@ -280,6 +281,7 @@ visit(struct patrol *p, const struct roster_line *line)
 				 inactivity_ask_interval(conf->lock_after)))
 		ask(p, line, now);
 	refresh(p, line, spread, now);
+	renewal_visit(p->m, line, spread, now);
 }
 
 /* ---- candidates ---- */

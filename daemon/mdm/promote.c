@@ -109,6 +109,8 @@ begin(struct mdm *m, struct party *p, const struct speaker *who, bool again)
 	if (!e->first_enrolled_at)
 		e->first_enrolled_at = now;
 	e->generation++;
+	e->renewal_begun = e->renewal_offered = e->renewal_failed_at = 0;
+	e->renewal_offers = e->renewal_failures = 0;
 	e->unanswered = 0;
 	e->unanswered_since = 0;
 	inherit_lock(m, e);
@@ -204,6 +206,14 @@ binding_refusal(const struct link *l, const char *id, const struct device_facts 
 	return NULL;
 }
 
+/* To the enrollment as it is known: what the newcomer says of itself proves nothing. */
+static bool
+bound_to(const struct link *l, const struct enrollment *e)
+{
+	return (l->device && strcmp(l->device, e->id) == 0) ||
+	       (l->serial && e->facts.serial && strcmp(l->serial, e->facts.serial) == 0);
+}
+
 /* re-enroll "bound": a device that answers is not replaced by whoever has some link. */
 static const char *
 replace_refusal(struct mdm *m, const struct link *l, const struct enrollment *e)
@@ -217,8 +227,12 @@ replace_refusal(struct mdm *m, const struct link *l, const struct enrollment *e)
 	seen = roster_last_seen(m->roster, e->id);
 	if (seen < e->last_seen)
 		seen = e->last_seen;
-	if (mdm_now(m) - seen > ANSWERED_LATELY || (l && (l->device || l->serial)))
+	if (mdm_now(m) - seen > ANSWERED_LATELY || (l && bound_to(l, e)))
 		return NULL;
+	log_event(EV_TAKEOVER_REFUSED, FIELDS(F_ENROLLMENT(e->id), F_SERIAL(e->facts.serial)),
+		"Somebody tried to enroll as device %s, which answered within the last day, with a "
+		"link that is not bound to it",
+		e->id);
 	return "This device answered within the last day: only a link bound to it may enroll it "
 	       "again.";
 }

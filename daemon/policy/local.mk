@@ -10,5 +10,7 @@ daemon_policy_libpolicy_a_SOURCES = \
 	daemon/policy/lapse.h \
 	daemon/policy/refresh.c \
 	daemon/policy/refresh.h \
+	daemon/policy/renewal.c \
+	daemon/policy/renewal.h \
 	daemon/policy/states.c \
 	daemon/policy/states.h

@@ -68,6 +68,11 @@ static const struct field fields[] = {
 	FIELD(55, FIELD_STR, E, facts.imei),
 	FIELD(56, FIELD_STR, E, facts.meid),
 	FIELD(57, FIELD_STR, E, facts.eas_id),
+	FIELD(60, FIELD_INT, E, renewal_begun),
+	FIELD(61, FIELD_INT, E, renewal_offered),
+	FIELD(62, FIELD_UINT, E, renewal_offers),
+	FIELD(63, FIELD_UINT, E, renewal_failures),
+	FIELD(70, FIELD_INT, E, renewal_failed_at),
 };
 
 #undef E

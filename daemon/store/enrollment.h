@@ -84,6 +84,13 @@ struct enrollment {
 	int64_t refused_at;		       /* it knocked and was refused ... */
 	char *refused_why;		       /* ... for this reason */
 	unsigned refused;
+
+	/* renewal of its identity (mdm/renewal.h) */
+	int64_t renewal_begun;	   /* its renewal is under way since; 0: none is */
+	int64_t renewal_offered;   /* when it was handed out last; 0: not yet, or put off */
+	unsigned renewal_offers;   /* hand-outs since an answer */
+	unsigned renewal_failures; /* in a row */
+	int64_t renewal_failed_at;
 };
 
 /* An Authenticate that waits: becomes the enrollment by its certificate's first TokenUpdate. */

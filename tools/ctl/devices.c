@@ -1,4 +1,4 @@
-/* devices.c - cordonctl devices, show, lock, unlock, access, enroll-link: who is under management
+/* devices.c - cordonctl devices, show, lock, unlock, access: who is under management
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -222,77 +222,5 @@ verb_access(int argc, char **argv)
 	json_decref(answer);
 	if (code == EXIT_FINE && status == 403)
 		return EXIT_ATTENTION;
-	return code;
-}
-
-static int
-link_body(int argc, char **argv, json_t *body)
-{
-	static const struct option options[] = { { "uses", required_argument, NULL, 'u' },
-		{ "serial", required_argument, NULL, 's' },
-		{ "device", required_argument, NULL, 'd' },
-		{ "lifetime", required_argument, NULL, 'l' },
-		{ "note", required_argument, NULL, 'n' }, { 0 } };
-	int c;
-
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		char *end = NULL;
-		long uses;
-
-		switch (c) {
-		case 'u':
-			uses = strtol(optarg, &end, 10);
-			if (strcmp(optarg, "any") == 0) {
-				json_object_set_new(body, "uses", json_string("any"));
-				break;
-			}
-			if (*end || uses < 1 || uses > 1000000) {
-				fprintf(stderr, "cordonctl enroll-link: --uses takes a number from "
-						"1 or \"any\"\n");
-				return -1;
-			}
-			json_object_set_new(body, "uses", json_integer(uses));
-			break;
-		case 's':
-			json_object_set_new(body, "serial", json_string(optarg));
-			break;
-		case 'd':
-			json_object_set_new(body, "device", json_string(optarg));
-			break;
-		case 'l':
-			json_object_set_new(body, "lifetime", json_string(optarg));
-			break;
-		case 'n':
-			json_object_set_new(body, "note", json_string(optarg));
-			break;
-		default:
-			return -1;
-		}
-	}
-	return 0;
-}
-
-int
-verb_enroll_link(int argc, char **argv)
-{
-	json_t *body = json_object(), *answer = NULL;
-	int code;
-
-	if (link_body(argc, argv, body) < 0) {
-		json_decref(body);
-		return EXIT_USAGE_FAULT;
-	}
-	code = verdict(client_send_json("POST", "/v1/enroll-links", body, &answer), answer);
-	if (code == EXIT_FINE && verbs_json)
-		print_json(answer);
-	else if (code == EXIT_FINE) {
-		puts(member(answer, "url"));
-		if (terminal_is())
-			printf("Open this address on the device, in Safari. It is valid until "
-			       "%s.\n",
-				member(answer, "expires"));
-	}
-	json_decref(answer);
 	return code;
 }

@@ -33,6 +33,8 @@ int verb_show(int argc, char **argv);
 int verb_lock(int argc, char **argv);
 int verb_access(int argc, char **argv);
 int verb_enroll_link(int argc, char **argv);
+int verb_links(int argc, char **argv);
+int verb_renew(int argc, char **argv);
 int verb_send(int argc, char **argv);
 int verb_push(int argc, char **argv);
 int verb_queue(int argc, char **argv);
