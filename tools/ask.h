@@ -2,6 +2,7 @@
 #ifndef CORDON_TOOLS_ASK_H
 #define CORDON_TOOLS_ASK_H
 
+#include "base/buf.h"
 #include "pki/csr.h"
 
 /* Is there somebody to ask? */
@@ -11,5 +12,9 @@ bool ask_possible(void);
  * unless they are there (Enter leaves them out).  0, or -ENODATA at the end of input.
  */
 int ask_subject(struct subject *s, const char *what_the_name_is, bool contact);
+/* "Type yes to go on": only that word is a yes. */
+bool ask_yes(void);
+/* Without echo; wipe *ret.  0, -ENODATA at the end of input, or -errno of the terminal. */
+int ask_password(const char *question, struct buf *ret);
 
 #endif

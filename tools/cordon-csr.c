@@ -1,237 +1,103 @@
-/* cordon-csr.c - makes the signing request for the push certificate, and shows both */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "ask.h"
-#include "base/clock.h"
-#include "base/mem.h"
-#include "ctl/table.h"
-#include "pki/csr.h"
-#include "pki/key.h"
-#include "show.h"
-#include "site.h"
-#include "tool.h"
-
-#define BITS 2048 /* what Apple's portal takes (facts/protocol.md E.2) */
+/* cordon-csr.c - Apple's push certificate: its verbs as a table */
+#include "cordon-csr.h"
 
 static int
-refuse_certificate(const struct certdir *d)
+new_applies(const void *situation)
 {
-	const struct certpair *p = &d->push[0];
-	char date[24];
+	const struct csr_situation *c = situation;
 
-	return tool_fail(EX_CANTCREAT,
-		"%s/%s: a push certificate is here (topic %s, renew by %s). Another CSR would "
-		"bring "
-		"another topic, and every device would have to enroll again: renew this one at "
-		"identity.apple.com/pushcert with the same Apple account instead",
-		d->directory, p->cert_file, p->topic, clock_date(p->not_after, date, sizeof(date)));
+	if (c->state != CSR_NONE)
+		return -1;
+	return c->dir->has_csr ? 0 : 1;
 }
 
 static int
-refuse_waiting(const struct certdir *d)
+renew_applies(const void *situation)
 {
-	char date[24];
+	const struct csr_situation *c = situation;
 
-	return tool_fail(EX_CANTCREAT,
-		"%s/%s: a CSR of %s waits for its certificate already: put the certificate into "
-		"the "
-		"directory, or make another CSR with --again",
-		d->directory, d->csr_file, clock_date(d->csr_since, date, sizeof(date)));
+	if (c->state == CSR_NONE || c->dir->has_csr)
+		return -1;
+	return c->state == CSR_EXPIRING || c->state == CSR_EXPIRED ? 1 : 0;
 }
 
 static int
-complete_subject(struct subject *subject)
+show_applies(const void *situation)
 {
-	const char *fault = subject_fault(subject);
+	const struct csr_situation *c = situation;
 
-	if (fault)
-		return tool_fail(EX_DATAERR, "%s", fault);
-	if (!subject->common_name && !ask_possible())
-		return tool_fail(EX_USAGE,
-			"the CSR needs a common name: give --common-name TEXT, or set "
-			"subject.common-name in the configuration");
-	if (!subject->common_name &&
-		ask_subject(subject, "Common name (a name for this server)", true) < 0)
-		return tool_fail(EX_USAGE, "no common name was given");
-	return EX_OK;
+	return c->file_count ? 0 : -1;
+}
+
+static bool
+needs_signature(const struct csr_situation *c)
+{
+	return c->dir->has_csr && c->progress != CSR_READY;
 }
 
 static int
-write_request(const struct site *s, EVP_PKEY *key, X509_REQ *csr, const char *key_name,
-	const char *csr_name)
+sign_applies(const void *situation)
 {
-	struct buf key_pem = BUF_INIT, csr_pem = BUF_INIT;
-	int r = EX_SOFTWARE;
+	const struct csr_situation *c = situation;
 
-	if (key_to_pem(key, &key_pem) == 0 && csr_to_pem(csr, &csr_pem) == 0)
-		r = site_write(s, key_name, buf_bytes(&key_pem), SITE_KEY, false);
-	if (r == EX_OK) {
-		r = site_write(s, csr_name, buf_bytes(&csr_pem), SITE_CERTIFICATE, false);
-		if (r != EX_OK)
-			site_remove(s, key_name);
-	}
-	buf_wipe(&key_pem);
-	buf_free(&csr_pem);
-	return r;
-}
-
-static void
-say_what_next(const struct site *s, const char *key_name, const char *csr_name)
-{
-	printf("made %s/%s and %s\n\n"
-	       "%sThis CSR is not ready for Apple's portal yet%s, which takes only requests that "
-	       "an "
-	       "MDM vendor\nhas signed. Three ways on:\n"
-	       "  1. an MDM vendor certificate of your own, from Apple's developer programme\n"
-	       "  2. mdmcert.download, a free signing service for organisations\n"
-	       "  3. a vendor who signs it for you\n"
-	       "Give away the .csr only; the .key stays here. What comes back goes to "
-	       "https://identity.apple.com/pushcert,\nand the certificate from there, under any "
-	       "name, into %s.\n\n"
-	       "One push certificate belongs to one organisation and one server: do not use it on "
-	       "a "
-	       "second one, and\ndo not pass it on. Note the Apple account: only it can renew the "
-	       "certificate, which is due every year.\n",
-		s->certs, csr_name, key_name, terminal_bold(), terminal_plain(), s->certs);
+	if (!c->vendor)
+		return -1;
+	return needs_signature(c) ? 1 : 0;
 }
 
 static int
-make_request(const struct site *s, const struct tool_options *o, const struct subject *subject)
+request_applies(const void *situation)
 {
-	EVP_PKEY *key = key_new_rsa(o->bits ? o->bits : BITS);
-	X509_REQ *csr = key ? csr_new(key, subject) : NULL;
-	char name[9], key_name[32], csr_name[32], why[256];
-	int r;
+	const struct csr_situation *c = situation;
 
-	if (!csr || key_short_name(key, name) < 0) {
-		r = tool_fail(
-			EX_SOFTWARE, "the CSR could not be made: %s", pki_error(why, sizeof(why)));
-	} else {
-		snprintf(key_name, sizeof(key_name), "push-%s.key", name);
-		snprintf(csr_name, sizeof(csr_name), "push-%s.csr", name);
-		r = write_request(s, key, csr, key_name, csr_name);
-		if (r == EX_OK)
-			say_what_next(s, key_name, csr_name);
-	}
-	X509_REQ_free(csr);
-	EVP_PKEY_free(key);
-	return r;
+	if (!needs_signature(c))
+		return -1;
+	return c->account && !c->vendor && c->progress == CSR_UNSIGNED ? 1 : 0;
 }
 
 static int
-new_in_site(const struct site *s, const struct tool_options *o)
+decrypt_applies(const void *situation)
 {
-	/* A certificate whose key is only badly kept is there all the same. */
-	struct certdir *d = site_scan(s, false);
-	struct subject subject = { 0 };
-	int r = EX_OK;
+	const struct csr_situation *c = situation;
 
-	if (d->push_count)
-		r = refuse_certificate(d);
-	else if (d->has_csr && !o->again)
-		r = refuse_waiting(d);
-	certdir_unref(d);
-	if (r != EX_OK)
-		return r;
-	site_subject(s, o, &subject);
-	r = complete_subject(&subject);
-	if (r == EX_OK)
-		r = make_request(s, o, &subject);
-	subject_free(&subject);
-	return r;
+	if (!needs_signature(c) || c->progress != CSR_REQUESTED)
+		return -1;
+	return c->vendor ? 0 : 1;
 }
 
 static int
-verb_new(const struct tool_options *o)
+import_applies(const void *situation)
 {
-	struct site site;
-	int r = site_open(&site, o);
+	const struct csr_situation *c = situation;
 
-	if (r != EX_OK)
-		return r;
-	r = new_in_site(&site, o);
-	if (r == EX_OK)
-		site_warn_group(&site);
-	site_close(&site);
-	return r;
-}
-
-static void
-show_waiting(struct fields *f, const struct certdir *d)
-{
-	char iso[24], date[24];
-
-	if (!d->has_csr) {
-		fields_null(f, "waiting_csr");
-		return;
-	}
-	fields_open(f, "waiting_csr", '{', "CSR that waits for its certificate");
-	fields_text(f, "file", "File", d->csr_file);
-	fields_text(f, "since", NULL, clock_iso(d->csr_since, iso, sizeof(iso)));
-	if (!f->json)
-		fields_text(f, NULL, "Since", clock_date(d->csr_since, date, sizeof(date)));
-	fields_close(f, '}');
-}
-
-static int
-verb_show(const struct tool_options *o)
-{
-	struct fields f = { .json = o->json };
-	int64_t now = clock_wall();
-	struct certdir *d;
-	struct site site;
-	int r = site_open(&site, o);
-
-	if (r != EX_OK)
-		return r;
-	d = site_scan(&site, true);
-	fields_open(&f, NULL, '{', NULL);
-	fields_text(&f, "directory", NULL, site.certs);
-	fields_open(&f, "push", '[', NULL);
-	for (size_t i = 0; i < d->push_count; i++)
-		show_pair(&f, NULL, "Push certificate", "Renew by", &d->push[i], now);
-	fields_close(&f, ']');
-	if (site.conf && site.conf->push.apple_account)
-		fields_text(&f, "apple_account", "Apple account", site.conf->push.apple_account);
-	show_waiting(&f, d);
-	show_remarks(&f, d);
-	fields_close(&f, '}');
-	fields_print(&f);
-	if (d->push_count == 0 && !d->has_csr)
-		r = tool_fail(EX_NOINPUT,
-			"%s: there is no usable push certificate and no CSR: begin with cordon-csr "
-			"new",
-			site.certs);
-	certdir_unref(d);
-	site_close(&site);
-	return r;
-}
-
-static int
-new_applies(const struct certdir *d)
-{
-	return d->push_count ? -1 : d->has_csr ? 0 : 1;
-}
-
-static int
-show_applies(const struct certdir *d)
-{
-	return d->push_count || d->has_csr ? 1 : 0;
+	return c->state == CSR_NONE || c->state == CSR_KEY_MISSING ? 0 : -1;
 }
 
 static const struct tool_verb verbs[] = {
 	{ "new", NULL, "make a private key and the CSR for a push certificate",
-		TOOL_SUBJECT | TOOL_BITS | TOOL_OWNER | TOOL_AGAIN, verb_new, new_applies },
+		TOOL_SUBJECT | TOOL_BITS | TOOL_OWNER | TOOL_AGAIN | TOOL_REPLACE | TOOL_CONSENT,
+		csr_verb_new, new_applies },
+	{ "renew", NULL, "make a key and CSR for the renewal, beside those in use",
+		TOOL_SUBJECT | TOOL_BITS | TOOL_OWNER | TOOL_AGAIN, csr_verb_renew, renew_applies },
+	{ "sign", "[FILE]", "sign a CSR with the own vendor certificate (vendor.crt, vendor.key)",
+		TOOL_OUTPUT | TOOL_OWNER, csr_verb_sign, sign_applies },
+	{ "request", NULL, "have the CSR signed by mdmcert.download, which answers by mail",
+		TOOL_ACCOUNT | TOOL_OWNER, csr_verb_request, request_applies },
+	{ "decrypt", "FILE", "open the attachment of mdmcert.download's mail (- is standard input)",
+		TOOL_OWNER, csr_verb_decrypt, decrypt_applies },
+	{ "import", "FILE", "take a push certificate and its key from a PKCS#12 file",
+		TOOL_PASSWORD | TOOL_OWNER, csr_verb_import, import_applies },
 	{ "show", NULL,
 		"show push certificates and a waiting CSR, and what is wrong with the files",
-		TOOL_JSON, verb_show, show_applies },
+		TOOL_JSON, csr_verb_show, show_applies },
+	{ "delete", NULL, "delete push certificate, CSR and private key", TOOL_CONSENT,
+		csr_verb_delete, show_applies },
 };
 
 static const struct tool tool = { "cordon-csr",
-	"Makes the signing request (CSR) for Apple's push certificate, and shows what is there.",
-	verbs, sizeof(verbs) / sizeof(verbs[0]) };
+	"Makes the signing request (CSR) for Apple's push certificate, renews it, and shows what "
+	"is there.",
+	verbs, sizeof(verbs) / sizeof(verbs[0]), csr_overview };
 
 int
 main(int argc, char **argv)

@@ -281,49 +281,49 @@ make(struct tls_work *w)
 	return r == EX_OK ? issue(w) : r;
 }
 
-static int
-write_key(const struct tls_work *w, const char *name, EVP_PKEY *key, enum site_kind kind)
-{
-	struct buf pem = BUF_INIT;
-	int r = EX_SOFTWARE;
-
-	if (key_to_pem(key, &pem) == 0)
-		r = site_write(w->site, name, buf_bytes(&pem), kind, w->replace);
-	buf_wipe(&pem);
-	return r;
-}
+/* The files as text, in the order in which they are put in place. */
+struct tls_texts {
+	struct buf root_key, root, server_key, server;
+};
 
 static int
-write_certs(const struct tls_work *w, const char *name, X509 *first, X509 *second, bool replace)
+format_all(const struct tls_work *w, struct tls_texts *t)
 {
-	struct buf pem = BUF_INIT;
-	int r = EX_SOFTWARE;
-
-	if (cert_to_pem(first, &pem) == 0 && (!second || cert_to_pem(second, &pem) == 0))
-		r = site_write(w->site, name, buf_bytes(&pem), SITE_CERTIFICATE, replace);
-	buf_free(&pem);
-	return r;
+	if (key_to_pem(w->root_key, &t->root_key) == 0 && cert_to_pem(w->root, &t->root) == 0 &&
+		key_to_pem(w->server_key, &t->server_key) == 0 &&
+		cert_to_pem(w->server, &t->server) == 0 && cert_to_pem(w->root, &t->server) == 0)
+		return EX_OK;
+	return tool_fail(EX_SOFTWARE, "the certificates could not be written out");
 }
 
 /* Keys before certificates, and the server's certificate last: it is what makes the rest count. */
 static int
 write_all(const struct tls_work *w, bool renewal)
 {
-	int r = EX_OK;
+	struct tls_texts t = { 0 };
+	struct site_file files[4];
+	/* A renewal whose old key was lost or foreign may write a new one. */
+	bool over = w->replace || renewal;
+	size_t n = 0;
+	int r = format_all(w, &t);
 
-	if (w->new_root)
-		r = write_key(w, "tls-ca.key", w->root_key, SITE_ROOT_KEY);
-	if (r == EX_OK && w->new_root)
-		r = write_certs(w, "tls-ca.crt", w->root, NULL, w->replace);
-	if (r == EX_OK && w->new_key) {
-		/* A renewal whose old key was lost or foreign may write a new one. */
-		struct tls_work k = *w;
-
-		k.replace = w->replace || renewal;
-		r = write_key(&k, "server.key", w->server_key, SITE_KEY);
+	if (w->new_root) {
+		files[n++] = (struct site_file){ "tls-ca.key", buf_bytes(&t.root_key),
+			SITE_ROOT_KEY, w->replace };
+		files[n++] = (struct site_file){ "tls-ca.crt", buf_bytes(&t.root), SITE_CERTIFICATE,
+			w->replace };
 	}
+	if (w->new_key)
+		files[n++] = (struct site_file){ "server.key", buf_bytes(&t.server_key), SITE_KEY,
+			over };
+	files[n++] =
+		(struct site_file){ "server.crt", buf_bytes(&t.server), SITE_CERTIFICATE, over };
 	if (r == EX_OK)
-		r = write_certs(w, "server.crt", w->server, w->root, w->replace || renewal);
+		r = site_write(w->site, files, n);
+	buf_wipe(&t.root_key);
+	buf_wipe(&t.server_key);
+	buf_free(&t.root);
+	buf_free(&t.server);
 	return r;
 }
 
@@ -350,50 +350,131 @@ report(const struct tls_work *w, bool renewal)
 }
 
 static int
-tls_in_site(const struct site *s, const char *name, bool replace)
+make_and_write(struct tls_work *w)
 {
-	struct tls_work w = { .site = s, .name = name, .replace = replace };
-	bool renewal;
-	int r = load_all(&w);
+	bool renewal = w->server != NULL;
+	int r = judge_root(w);
 
 	if (r == EX_OK)
-		r = judge_root(&w);
+		r = judge_server(w);
 	if (r == EX_OK)
-		r = judge_server(&w);
-	renewal = w.server != NULL;
+		r = make(w);
 	if (r == EX_OK)
-		r = make(&w);
+		r = write_all(w, renewal);
 	if (r == EX_OK)
-		r = write_all(&w, renewal);
+		report(w, renewal);
+	return r;
+}
+
+/* The one name that we put into it; caller frees, NULL when there is none. */
+static char *
+name_of(X509 *server)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(server, NID_subject_alt_name, NULL, NULL);
+	char address[INET6_ADDRSTRLEN], *ret = NULL;
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !ret; i++) {
+		GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
+		const ASN1_STRING *v = g->d.ia5;
+		int n;
+
+		if (g->type == GEN_DNS) {
+			ret = xstrndup((const char *)ASN1_STRING_get0_data(v),
+				(size_t)ASN1_STRING_length(v));
+		} else if (g->type == GEN_IPADD) {
+			n = ASN1_STRING_length(v);
+			if ((n == 4 || n == 16) &&
+				inet_ntop(n == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(v),
+					address, sizeof(address)))
+				ret = xstrdup(address);
+		}
+	}
+	GENERAL_NAMES_free(names);
+	ERR_clear_error();
+	return ret;
+}
+
+/* Less than a third of its life is left. */
+static bool
+is_due(X509 *c, int64_t now)
+{
+	int64_t end = cert_not_after(c);
+
+	return 3 * (end - now) < end - cert_not_before(c);
+}
+
+/*
+ * For the timer, on every site: where the certificate is not from the root here, or is fresh
+ * enough, there is nothing to do, and that is well.
+ */
+static int
+renew(struct tls_work *w)
+{
+	char date[24], *name;
+	int r;
+
+	if (!w->server || !w->root || !cert_issued_by(w->server, w->root)) {
+		printf("%s/server.crt does not come from tls-ca.crt here: nothing to renew\n",
+			w->site->certs);
+		return EX_OK;
+	}
+	if (!is_due(w->server, clock_wall())) {
+		printf("%s/server.crt is valid until %s: nothing to do yet\n", w->site->certs,
+			clock_date(cert_not_after(w->server), date, sizeof(date)));
+		return EX_OK;
+	}
+	name = name_of(w->server);
+	if (!name)
+		return tool_fail(EX_DATAERR,
+			"%s/server.crt: has no name to renew it for: make it anew with cordon-ssc "
+			"tls NAME",
+			w->site->certs);
+	w->name = name;
+	r = make_and_write(w);
+	free(name);
+	return r;
+}
+
+static int
+run(const struct tool_options *o, const char *name)
+{
+	struct tls_work w = { .name = name, .replace = o->replace };
+	struct site site;
+	int r = site_open(&site, o);
+
+	if (r != EX_OK)
+		return r;
+	w.site = &site;
+	r = load_all(&w);
 	if (r == EX_OK)
-		report(&w, renewal);
+		r = o->renew ? renew(&w) : make_and_write(&w);
+	if (r == EX_OK)
+		site_warn_group(&site);
 	X509_free(w.root);
 	X509_free(w.server);
 	EVP_PKEY_free(w.root_key);
 	EVP_PKEY_free(w.server_key);
+	site_close(&site);
 	return r;
 }
 
 int
-ssc_tls(const struct tool_options *o)
+ssc_verb_tls(const struct tool_options *o)
 {
-	char *name = clean_name(o->argument);
-	struct site site;
+	char *name = o->argument ? clean_name(o->argument) : NULL;
 	int r;
 
-	if (!name)
-		return tool_fail(EX_USAGE,
+	if (!!o->argument == o->renew || (o->renew && o->replace))
+		r = tool_fail(EX_USAGE,
+			"usage: cordon-ssc tls NAME, or cordon-ssc tls --renew for the name that "
+			"server.crt has");
+	else if (o->argument && !name)
+		r = tool_fail(EX_USAGE,
 			"\"%s\" is neither a host name nor an address: give it as in server-name "
-			"but "
-			"without a port, international names in their xn-- form",
+			"but without a port, international names in their xn-- form",
 			o->argument);
-	r = site_open(&site, o);
-	if (r == EX_OK) {
-		r = tls_in_site(&site, name, o->replace);
-		if (r == EX_OK)
-			site_warn_group(&site);
-		site_close(&site);
-	}
+	else
+		r = run(o, name);
 	free(name);
 	return r;
 }

@@ -10,6 +10,8 @@ cordonctl_SOURCES = \
 	tools/ctl/links.c \
 	tools/ctl/qr.c \
 	tools/ctl/qr.h \
+	tools/ctl/silence.c \
+	tools/ctl/silence.h \
 	tools/ctl/status.c \
 	tools/ctl/table.c \
 	tools/ctl/table.h \
@@ -19,10 +21,14 @@ cordonctl_LDADD = $(LIBS_OF_TOOLS) $(QRENCODE_LIBS) $(JANSSON_LIBS) $(LIBCURL_LI
 SOURCES_OF_PKI_TOOLS = \
 	tools/ask.c \
 	tools/ask.h \
+	tools/consent.c \
+	tools/consent.h \
 	tools/ctl/table.c \
 	tools/ctl/table.h \
 	tools/fields.c \
 	tools/fields.h \
+	tools/fleet.c \
+	tools/fleet.h \
 	tools/show.c \
 	tools/show.h \
 	tools/site.c \
@@ -34,11 +40,26 @@ bin_PROGRAMS += cordon-ssc cordon-csr
 cordon_ssc_SOURCES = \
 	tools/cordon-ssc.c \
 	tools/cordon-ssc.h \
+	tools/cordon-ssc-delete.c \
+	tools/cordon-ssc-new.c \
+	tools/cordon-ssc-show.c \
 	tools/cordon-ssc-tls.c \
 	$(SOURCES_OF_PKI_TOOLS)
-cordon_ssc_LDADD = $(LIBS_OF_TOOLS) $(SYSTEM_LIBS_OF_TOOLS)
+cordon_ssc_LDADD = $(LIBS_OF_TOOLS) $(JANSSON_LIBS) $(SYSTEM_LIBS_OF_TOOLS)
 cordon_csr_SOURCES = \
 	tools/cordon-csr.c \
+	tools/cordon-csr.h \
+	tools/cordon-csr-decrypt.c \
+	tools/cordon-csr-delete.c \
+	tools/cordon-csr-import.c \
+	tools/cordon-csr-mdmcert.c \
+	tools/cordon-csr-new.c \
+	tools/cordon-csr-show.c \
+	tools/cordon-csr-sign.c \
+	tools/cordon-csr-signed.c \
+	tools/cordon-csr-situation.c \
+	tools/cordon-csr-vendor.c \
+	tools/cordon-csr-words.c \
 	$(SOURCES_OF_PKI_TOOLS)
-cordon_csr_LDADD = $(LIBS_OF_TOOLS) $(SYSTEM_LIBS_OF_TOOLS)
+cordon_csr_LDADD = $(LIBS_OF_TOOLS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $(SYSTEM_LIBS_OF_TOOLS)
 dist_man_MANS += tools/cordon-csr.1 tools/cordon-ssc.1

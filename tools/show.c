@@ -60,11 +60,13 @@ show_pair(struct fields *f, const char *key, const char *title, const char *expi
 	show_name(f, "serial", "Serial", leaf, cert_serial);
 	show_name(f, "issuer", "Issuer", leaf, cert_issuer);
 	show_times(f, expires, p, now);
-	fields_text(f, "key", "Key", key_describe(p->key, kind, sizeof(kind)));
-	fields_bool(f, "key_matches", "Key match", true, "yes, the private key belongs to it");
+	fields_text(f, "key", "Key", key_describe(X509_get0_pubkey(leaf), kind, sizeof(kind)));
+	fields_bool(f, "key_matches", "Key match", p->key != NULL,
+		p->key ? "yes, the private key belongs to it" : "no: its private key is not here");
 	if (!f->json) {
-		buf_printf(&text, "%s, %s", p->cert_file, p->key_file);
-		fields_text(f, NULL, "Files", buf_str(&text));
+		buf_printf(&text, "%s%s%s", p->cert_file, p->key ? ", " : "",
+			p->key ? p->key_file : "");
+		fields_text(f, NULL, p->key ? "Files" : "File", buf_str(&text));
 	}
 	fields_text(f, "certificate_file", NULL, p->cert_file);
 	fields_text(f, "key_file", NULL, p->key_file);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/encode.h"
 #include "base/file.h"
 #include "base/mem.h"
 
@@ -242,26 +243,90 @@ say_not_written(const char *path, int err)
 			"%s: cannot be written: %s; run as root, or give --owner and --group that "
 			"you may set",
 			path, strerror(-err));
+	case -ENOSPC:
+	case -EDQUOT:
+		return tool_fail(EX_IOERR,
+			"%s: cannot be written: %s. Everything is as it was: make room and try "
+			"again",
+			path, strerror(-err));
 	default:
 		return tool_fail(EX_IOERR, "%s: cannot be written: %s", path, strerror(-err));
 	}
 }
 
-int
-site_write(const struct site *s, const char *name, struct bytes content, enum site_kind kind,
-	bool replace)
+/* A hidden name in the directory, which no scan looks at. */
+static char *
+staging_path(const struct site *s, const char *name)
+{
+	unsigned char raw[6];
+	struct buf path = BUF_INIT;
+
+	random_bytes(raw, sizeof(raw));
+	buf_printf(&path, "%s/.cordon-", s->certs);
+	encode_hex(&path, bytes_of(raw, sizeof(raw)));
+	buf_printf(&path, "-%s", name);
+	return buf_steal_str(&path);
+}
+
+static int
+stage(const struct site *s, const struct site_file *f, char **staged)
 {
 	static const mode_t modes[] = {
 		[SITE_CERTIFICATE] = 0644, [SITE_KEY] = 0640, [SITE_ROOT_KEY] = 0600
 	};
-	gid_t gid = kind == SITE_ROOT_KEY ? s->root_gid : s->gid;
-	char *path = site_path(s, name);
-	int r;
+	gid_t gid = f->kind == SITE_ROOT_KEY ? s->root_gid : s->gid;
+	char *path = site_path(s, f->name);
+	int r = EX_OK, err;
 
-	r = replace ? file_write_atomic(path, content, modes[kind], s->uid, gid)
-		    : file_create_new(path, content, modes[kind], s->uid, gid);
-	r = r < 0 ? say_not_written(path, r) : EX_OK;
+	if (!f->replace && site_has(s, f->name))
+		r = say_not_written(path, -EEXIST);
+	if (r == EX_OK) {
+		*staged = staging_path(s, f->name);
+		err = file_create_new(*staged, f->content, modes[f->kind], s->uid, gid);
+		if (err < 0)
+			r = say_not_written(path, err);
+	}
 	free(path);
+	return r;
+}
+
+static int
+put_in_place(const struct site *s, const struct site_file *f, const char *staged)
+{
+	char *path = site_path(s, f->name);
+	int r = EX_OK;
+
+	if (f->replace ? rename(staged, path) < 0 : link(staged, path) < 0)
+		r = say_not_written(path, -errno);
+	free(path);
+	return r;
+}
+
+int
+site_write(const struct site *s, const struct site_file *files, size_t count)
+{
+	char **staged = xcalloc(count, sizeof(*staged));
+	size_t done = 0;
+	int r = EX_OK;
+
+	for (size_t i = 0; i < count && r == EX_OK; i++)
+		r = stage(s, &files[i], &staged[i]);
+	while (done < count && r == EX_OK) {
+		r = put_in_place(s, &files[done], staged[done]);
+		if (r == EX_OK)
+			done++;
+	}
+	/* What replaced another file cannot be taken back; what is new can. */
+	for (size_t i = 0; i < done && r != EX_OK; i++)
+		if (!files[i].replace)
+			site_remove(s, files[i].name);
+	for (size_t i = 0; i < count; i++) {
+		if (staged[i])
+			unlink(staged[i]);
+		free(staged[i]);
+	}
+	free(staged);
+	file_fsync_dir(s->certs);
 	return r;
 }
 
@@ -274,12 +339,36 @@ site_warn_group(const struct site *s)
 			s->certs);
 }
 
-void
+int
 site_remove(const struct site *s, const char *name)
 {
 	char *path = site_path(s, name);
+	int r = EX_OK;
 
 	if (unlink(path) < 0 && errno != ENOENT)
-		tool_warn("%s: cannot be removed: %s", path, strerror(errno));
+		r = tool_fail(errno == EACCES || errno == EPERM ? EX_NOPERM : EX_IOERR,
+			"%s: cannot be removed: %s", path, strerror(errno));
 	free(path);
+	return r;
+}
+
+int
+site_read(const char *path, size_t max, struct buf *out, struct stat *st)
+{
+	int r = file_read(path, max, out, st);
+
+	switch (r) {
+	case 0:
+		return EX_OK;
+	case -EACCES:
+		return tool_fail(
+			EX_NOPERM, "%s: cannot be read: %s; run as root", path, strerror(EACCES));
+	case -EINVAL:
+		return tool_fail(EX_NOINPUT, "%s: is no ordinary file", path);
+	case -EFBIG:
+		return tool_fail(EX_DATAERR, "%s: is longer than %zu bytes, which no such file is",
+			path, max);
+	default:
+		return tool_fail(EX_NOINPUT, "%s: cannot be read: %s", path, strerror(-r));
+	}
 }

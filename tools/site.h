@@ -2,6 +2,7 @@
 #ifndef CORDON_TOOLS_SITE_H
 #define CORDON_TOOLS_SITE_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "conf/conf.h"
@@ -35,15 +36,28 @@ enum site_kind {
 	SITE_ROOT_KEY	  /* 0600, for root alone */
 };
 
+struct site_file {
+	const char *name;
+	struct bytes content;
+	enum site_kind kind;
+	bool replace; /* else an existing one is left alone, and nothing is written */
+};
+
 /*
- * Writes a file of the directory with its final mode and owner from the first byte, whole or not at
- * all.  Without `replace` an existing one is left alone (EX_CANTCREAT).  Says what is wrong on
- * stderr; an exit status.
+ * Writes files of the directory, each with its final mode and owner from the first byte: all of
+ * them, or none.  They are staged under hidden names first, so that a full disk is met before
+ * anything is replaced, and put in place in the order given.  Says what is wrong on stderr; an exit
+ * status.
  */
-int site_write(const struct site *s, const char *name, struct bytes content, enum site_kind kind,
-	bool replace);
+int site_write(const struct site *s, const struct site_file *files, size_t count);
 /* After keys were written: says that the daemon may not read them yet. */
 void site_warn_group(const struct site *s);
-void site_remove(const struct site *s, const char *name);
+/* An exit status; a file that is not there is removed already. */
+int site_remove(const struct site *s, const char *name);
+/*
+ * Reads a file of at most `max` bytes (also outside the directory).  Says what is wrong on stderr;
+ * an exit status.
+ */
+int site_read(const char *path, size_t max, struct buf *out, struct stat *st);
 
 #endif

@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "config.h"
 #include "ctl/table.h"
-#include "site.h"
 
 #define FIRST_LONG 256 /* beyond every short option */
 
@@ -40,7 +39,8 @@ static const struct option_info {
 	{ "organization", "TEXT", "organization", TOOL_SUBJECT, TEXT, AT(subject.organization), 0,
 		0 },
 	{ "unit", "TEXT", "organizational unit", TOOL_SUBJECT, TEXT, AT(subject.unit), 0, 0 },
-	{ "email", "ADDRESS", "e-mail address", TOOL_SUBJECT, TEXT, AT(subject.email), 0, 0 },
+	{ "email", "ADDRESS", "e-mail address", TOOL_SUBJECT | TOOL_ACCOUNT, TEXT,
+		AT(subject.email), 0, 0 },
 	{ "bits", "N", "length of the RSA key", TOOL_BITS, NUMBER, AT(bits), 2048, 8192 },
 	{ "years", "N", "how long it is valid", TOOL_YEARS, NUMBER, AT(years), 1, 30 },
 	{ "owner", "USER", "owner of new files (default, as root: root)", TOOL_OWNER, TEXT,
@@ -51,6 +51,24 @@ static const struct option_info {
 	{ "again", NULL, "make another CSR though one waits for its certificate", TOOL_AGAIN,
 		SWITCH, AT(again), 0, 0 },
 	{ "replace", NULL, "replace what is there", TOOL_REPLACE, SWITCH, AT(replace), 0, 0 },
+	{ "compromised", NULL, "drop the old CA at once, because others may have its key",
+		TOOL_COMPROMISED, SWITCH, AT(compromised), 0, 0 },
+	{ "renew", NULL, "renew the certificate that is there, once it is due", TOOL_RENEW, SWITCH,
+		AT(renew), 0, 0 },
+	{ "yes", NULL, "do not ask", TOOL_CONSENT, SWITCH, AT(yes), 0, 0 },
+	{ "socket", "FILE",
+		"control socket of the daemon, which is asked how many devices are enrolled",
+		TOOL_CONSENT, TEXT, AT(socket), 0, 0 },
+	{ "api-key-file", "FILE", "file with the API key for mdmcert.download", TOOL_ACCOUNT, TEXT,
+		AT(api_key_file), 0, 0 },
+	{ "url", "URL", "where the request goes, instead of mdmcert.download", TOOL_ACCOUNT, TEXT,
+		AT(url), 0, 0 },
+	{ "trust", "FILE", "CA certificates to trust instead of the system's", TOOL_ACCOUNT, TEXT,
+		AT(trust), 0, 0 },
+	{ "password-file", "FILE", "file with the password, instead of asking for it",
+		TOOL_PASSWORD, TEXT, AT(password_file), 0, 0 },
+	{ "output", "FILE", "where the signed request goes; - is standard output", TOOL_OUTPUT,
+		TEXT, AT(output), 0, 0 },
 #undef AT
 };
 
@@ -176,28 +194,17 @@ find_verb(const struct tool *t, const char *name)
 	return NULL;
 }
 
-/* Which verb is the next step, by what is in the directory. */
-static int
-print_overview(const struct tool *t, const struct tool_options *o)
+void
+tool_list_verbs(const struct tool *t, const void *situation)
 {
-	struct site site;
-	struct certdir *d;
-	int r = site_open(&site, o);
-
-	if (r != EX_OK)
-		return r;
-	d = site_scan(&site, true);
-	printf("%s\n\nWhat you can do now:\n", t->summary);
+	printf("\nWhat you can do now:\n");
 	for (size_t i = 0; i < t->verb_count; i++) {
-		int applies = t->verbs[i].applies(d);
+		int applies = t->verbs[i].applies(situation);
 
 		if (applies >= 0)
 			print_verb(&t->verbs[i], applies > 0);
 	}
 	printf("\n%s --help lists all verbs and options.\n", t->name);
-	certdir_unref(d);
-	site_close(&site);
-	return EX_OK;
 }
 
 struct parsed {
@@ -278,11 +285,11 @@ run_verb(const struct tool *t, int argc, char **argv, struct parsed *p)
 	if (r != EX_OK)
 		return r;
 	if (!v)
-		return print_overview(t, &p->options);
-	if (given != (v->argument ? 2 : 1))
+		return t->overview(t, &p->options);
+	if (given > (v->argument ? 2 : 1) || (given < 2 && v->argument && v->argument[0] != '['))
 		return tool_fail(EX_USAGE, "usage: %s %s%s%s [OPTION...]", t->name, v->name,
 			v->argument ? " " : "", v->argument ? v->argument : "");
-	p->options.argument = v->argument ? argv[optind + 1] : NULL;
+	p->options.argument = given > 1 ? argv[optind + 1] : NULL;
 	return v->run(&p->options);
 }
 

@@ -210,7 +210,7 @@ def test_usage(t):
             (['new', 'extra'], USAGE, 'usage'),
             (['show', '--replace'], USAGE, '--replace'),
             (['renew'], USAGE, 'renew'),
-            (['delete'], USAGE, 'delete'),
+            (['delete'], NOINPUT, 'there is no SSC'),
             (['new', '--nonsense'], USAGE, '--nonsense'),
             (['tls'], USAGE, 'NAME'),
             (['new', '--common-name', 'x', '--owner', 'nobody-has-this-name'], NOUSER, 'no such user'),
