@@ -16,3 +16,9 @@ uninstall-local:
 	rm -f $(DESTDIR)$(sysusersdir)/cordon.conf $(DESTDIR)$(tmpfilesdir)/cordon.conf
 
 EXTRA_DIST += systemd/cordond.service.in systemd/cordon.catalog systemd/cordon.sysusers systemd/cordon.tmpfiles
+
+nodist_systemdsystemunit_DATA = systemd/cordon-tls-renew.service systemd/cordon-tls-renew.timer
+systemd/cordon-tls-renew.service: $(srcdir)/systemd/cordon-tls-renew.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) systemd && $(SED) -e 's,[@]bindir[@],$(bindir),g' $(srcdir)/systemd/cordon-tls-renew.service.in >$@
+CLEANFILES += systemd/cordon-tls-renew.service
+EXTRA_DIST += systemd/cordon-tls-renew.service.in systemd/cordon-tls-renew.timer
