@@ -59,6 +59,10 @@
 	X(COMMAND_FAILED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0052", 5, false)      \
 	X(COMMAND_FORMAT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0053", 3, false)      \
 	X(COMMAND_EXPIRED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0054", 5, true)      \
+	X(COMMAND_CANCELLED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0055", 5, true)    \
+	X(SECRETS_READ, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0056", 4, true)         \
+	X(DEVICE_RELEASED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0057", 4, true)      \
+	X(DEVICE_FORGOTTEN, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0058", 4, true)     \
 	X(STORE_REFUSING, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0060", 2, false)      \
 	X(STORE_RECOVERED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0061", 5, false)     \
 	X(STORE_FAULT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0062", 2, false)         \

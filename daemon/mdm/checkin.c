@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/proplist.h"
+#include "mdm/command_install.h"
+#include "mdm/command_setup.h"
 #include "mdm/promote.h"
 #include "mdm/push.h"
 #include "mdm/refresh.h"
@@ -232,6 +234,10 @@ finish_token_update(struct visit *v, struct enrollment *e, bool fresh)
 		rc = refresh_after_enrollment(v->m, e);
 	else if (rc == 0 && has_queue(v->m, e->id))
 		pusher_ask_after_commit(v->m, e->id, false);
+	if (rc == 0 && fresh)
+		rc = command_install_queue(v->m, e);
+	if (rc == 0)
+		command_setup_begin(v->m, e);
 	return rc;
 }
 

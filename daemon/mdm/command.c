@@ -4,7 +4,6 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "base/proplist.h"
-#include "mdm/command_keys.h"
 
 #include <errno.h>
 #include <openssl/cms.h>
@@ -21,6 +20,7 @@ static const struct command_class classes[] = {
 	{ "ClearPasscode",                  FAMILY_PASSCODE,      false, true },
 	{ "ClearRestrictionsPassword",      FAMILY_PASSCODE,      false, false },
 	{ "DeclarativeManagement",          FAMILY_DECLARATIONS,  false, false },
+	{ "DeviceConfigured",               FAMILY_OTHER,         false, true },
 	{ "DeviceInformation",              FAMILY_QUERY,         false, false },
 	{ "DeviceLocation",                 FAMILY_LOST_MODE,     false, false },
 	{ "DeviceLock",                     FAMILY_PASSCODE,      true,  true },
@@ -55,6 +55,7 @@ static const struct command_class classes[] = {
 	{ "SetRecoveryLock",                FAMILY_PASSCODE,      false, false },
 	{ "Settings",                       FAMILY_SETTINGS,      false, false },
 	{ "UnlockUserAccount",              FAMILY_PASSCODE,      false, false },
+	{ "UserConfigured",                 FAMILY_OTHER,         false, true },
 	{ "UserList",                       FAMILY_QUERY,         false, false },
 	{ "ValidateApplications",           FAMILY_APPLICATIONS,  false, false },
 	{ "VerifyFirmwarePassword",         FAMILY_PASSCODE,      false, false },
@@ -90,6 +91,12 @@ command_class(const char *type)
 		if (strcmp(classes[i].type, type) == 0)
 			return &classes[i];
 	return &other;
+}
+
+bool
+command_takes_pin(const char *type)
+{
+	return strcmp(type, "DeviceLock") == 0 || strcmp(type, "EraseDevice") == 0;
 }
 
 static int
@@ -158,6 +165,14 @@ uuid_usable(const char *uuid)
 	return len > 0 && len <= QUEUE_UUID_MAX;
 }
 
+static char *
+pin_of(plist_t inner, const char *type)
+{
+	const char *pin = command_takes_pin(type) ? proplist_str(inner, "PIN") : NULL;
+
+	return pin ? xstrdup(pin) : NULL;
+}
+
 /* Takes `inner` in any case.  `uuid` NULL: a new one. */
 static int
 finish(plist_t inner, const char *uuid, struct command *ret, char **why)
@@ -178,6 +193,9 @@ finish(plist_t inner, const char *uuid, struct command *ret, char **why)
 	ret->family = class->family;
 	ret->urgent = class->urgent;
 	ret->expires = !class->keeps;
+	ret->pin = pin_of(inner, type);
+	ret->fills =
+		command_fills(type, "UnlockToken") && proplist_data(inner, "UnlockToken").len == 0;
 	plist_dict_set_item(root, "CommandUUID", plist_new_string(ret->uuid));
 	proplist_to_xml(root, &ret->plist);
 	plist_free(root);
@@ -185,127 +203,6 @@ finish(plist_t inner, const char *uuid, struct command *ret, char **why)
 		return 0;
 	command_free(ret);
 	return fail(why, xasprintf("the command is larger than %u KiB", COMMAND_MAX >> 10));
-}
-
-static plist_t
-guess(const char *value)
-{
-	char *end;
-	long long n;
-
-	if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
-		return plist_new_bool(value[0] == 't');
-	errno = 0;
-	n = strtoll(value, &end, 10);
-	if (errno == 0 && *end == '\0' && value[0] >= '0' && value[0] <= '9')
-		return plist_new_uint((uint64_t)n);
-	return plist_new_string(value);
-}
-
-static plist_t
-integer_node(const char *value)
-{
-	char *end;
-	long long n;
-
-	errno = 0;
-	n = strtoll(value, &end, 10);
-	if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9')
-		return NULL;
-	return plist_new_uint((uint64_t)n);
-}
-
-static plist_t
-data_node(const char *value)
-{
-	struct buf raw = BUF_INIT;
-	plist_t node = NULL;
-
-	if (decode_base64(&raw, bytes_str(value)) == 0 && raw.len > 0)
-		node = plist_new_data((const char *)raw.data, raw.len);
-	buf_wipe(&raw);
-	return node;
-}
-
-/* Appends each part between commas; NULL when one is empty. */
-static plist_t
-strings_node(plist_t before, const char *value)
-{
-	plist_t list = before ? plist_copy(before) : plist_new_array();
-	const char *end;
-
-	for (;; value = end + 1) {
-		end = strchrnul(value, ',');
-		if (end == value)
-			break;
-		char *part = xstrndup(value, (size_t)(end - value));
-		plist_array_append_item(list, plist_new_string(part));
-		free(part);
-		if (*end == '\0')
-			return list;
-	}
-	plist_free(list);
-	return NULL;
-}
-
-static const char *const wanted[] = {
-	[KEY_UNKNOWN] = "a value",
-	[KEY_STRING] = "text",
-	[KEY_BOOLEAN] = "true or false",
-	[KEY_INTEGER] = "a whole number",
-	[KEY_DATA] = "base64",
-	[KEY_STRINGS] = "a list of words with commas",
-	[KEY_NESTED] = "a dictionary or list; send it with --file",
-};
-
-static plist_t
-value_node(enum command_key_type type, plist_t before, const char *value)
-{
-	switch (type) {
-	case KEY_UNKNOWN:
-		return guess(value);
-	case KEY_STRING:
-		return plist_new_string(value);
-	case KEY_BOOLEAN:
-		if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
-			return NULL;
-		return plist_new_bool(value[0] == 't');
-	case KEY_INTEGER:
-		return integer_node(value);
-	case KEY_DATA:
-		return data_node(value);
-	case KEY_STRINGS:
-		return strings_node(before, value);
-	case KEY_NESTED:
-		break;
-	}
-	return NULL;
-}
-
-static int
-add_word(plist_t inner, const char *request, const char *word, char **why)
-{
-	const char *equals = strchr(word, '=');
-	char *key = xstrndup(word, equals ? (size_t)(equals - word) : 0);
-	enum command_key_type type = command_key_type(request, key);
-	plist_t before, node = NULL;
-	int rc = -EINVAL;
-
-	before = *key ? plist_dict_get_item(inner, key) : NULL;
-	if (!*key || !utf8_valid(bytes_str(word)))
-		*why = xasprintf("'%s' is not key=value", word);
-	else if (strcmp(key, "RequestType") == 0)
-		*why = xstrdup("RequestType is given by the command's name");
-	else if (before && type != KEY_STRINGS)
-		*why = xasprintf("%s is given twice", key);
-	else if (!(node = value_node(type, before, equals + 1)))
-		*why = xasprintf("%s of %s takes %s", key, request, wanted[type]);
-	else
-		rc = 0;
-	if (node)
-		plist_dict_set_item(inner, key, node);
-	free(key);
-	return rc;
 }
 
 /* What a bare name leaves to us. */
@@ -324,9 +221,10 @@ add_defaults(plist_t inner, const char *type)
 }
 
 int
-command_from_words(
-	const char *type, const char *const *words, size_t count, struct command *ret, char **why)
+command_build(const struct schema *s, const char *type, const struct command_word *words,
+	size_t count, struct command *ret, char **why)
 {
+	const struct schema_command *c = schema_find(s, type);
 	plist_t inner;
 	size_t i;
 
@@ -335,13 +233,28 @@ command_from_words(
 	inner = plist_new_dict();
 	plist_dict_set_item(inner, "RequestType", plist_new_string(type));
 	for (i = 0; i < count; i++) {
-		if (add_word(inner, type, words[i], why) < 0) {
+		if (command_value_put(inner, c, &words[i], why) < 0) {
 			plist_free(inner);
 			return -EINVAL;
 		}
 	}
 	add_defaults(inner, type);
 	return finish(inner, NULL, ret, why);
+}
+
+int
+command_from_words(
+	const char *type, const char *const *words, size_t count, struct command *ret, char **why)
+{
+	struct command_word *list = xcalloc(count + 1, sizeof(*list));
+	size_t i;
+	int rc;
+
+	for (i = 0; i < count; i++)
+		list[i].text = words[i];
+	rc = command_build(NULL, type, list, count, ret, why);
+	free(list);
+	return rc;
 }
 
 int
@@ -377,6 +290,7 @@ command_free(struct command *c)
 	free(c->uuid);
 	free(c->type);
 	free(c->subject);
+	mem_wipe_str(c->pin);
 	buf_wipe(&c->plist);
 	memset(c, 0, sizeof(*c));
 }

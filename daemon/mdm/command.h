@@ -7,6 +7,8 @@
 #define CORDON_MDM_COMMAND_H
 
 #include "base/buf.h"
+#include "mdm/command_value.h"
+#include "mdm/schema.h"
 #include "store/queue.h"
 
 #define COMMAND_MAX (768u << 10) /* bytes of the whole property list: it is one record */
@@ -18,16 +20,32 @@ struct command {
 	bool urgent;	  /* EraseDevice, DeviceLock: first */
 	bool expires;	  /* queue.lifetime holds for it */
 	char *subject;	  /* PayloadIdentifier of InstallProfile and RemoveProfile; NULL */
+	char *pin;	  /* that DeviceLock or EraseDevice carries; NULL */
+	bool fills;	  /* something must be filled in for each device (command_fill.h) */
 	struct buf plist; /* {CommandUUID, Command}, XML; may hold secrets */
 };
 
 /*
- * `send ID TYPE key=value...`: values become what Apple's schema says of the key (command_keys.h);
- * of a key that is not in it, true, false and whole numbers are guessed.  Arrays: the key again, or
- * commas.  0, or -EINVAL with *why, a sentence for people (caller frees).
+ * `send ID TYPE key=value...`: values become what the schema says of the key (command_value.h).
+ * What it wants besides is command_check's.  0, or -EINVAL with *why, a sentence for people (caller
+ * frees).
  */
+int command_build(const struct schema *s, const char *type, const struct command_word *words,
+	size_t count, struct command *ret, char **why);
+/* The same without a schema, for commands of our own. */
 int command_from_words(
 	const char *type, const char *const *words, size_t count, struct command *ret, char **why);
+/*
+ * Holds a command against the schema (NULL: nothing to hold it against) and against what Apple says
+ * besides: a PIN has six digits, a manifest comes by https, and the like.  0, or -EINVAL with *why;
+ * `warnings` are of keys and values that the schema does not know.
+ */
+int command_check(const struct schema *s, const struct command *c, bool strict,
+	struct schema_notes *warnings, char **why);
+/* Keys that are not asked for, because they are filled in for each device (command_fill.h). */
+bool command_fills(const char *type, const char *key);
+bool command_takes_pin(const char *type);
+
 /*
  * A whole property list: {CommandUUID, Command {RequestType, ...}}, or the inner dictionary alone.
  * A CommandUUID is taken, or added.  As command_from_words.

@@ -5,6 +5,9 @@
 #include "base/mem.h"
 #include "base/proplist.h"
 #include "base/table.h"
+#include "mdm/command_end.h"
+#include "mdm/command_fill.h"
+#include "mdm/command_setup.h"
 #include "mdm/push.h"
 #include "mdm/refresh.h"
 #include "mdm/renewal.h"
@@ -131,6 +134,7 @@ learn_facts(struct visit *v)
 	v->party.dirty = true;
 }
 
+/* An erased device is gone, whatever we thought had become of the command. */
 static int
 erased(struct visit *v)
 {
@@ -151,10 +155,22 @@ acknowledged(struct visit *v, const struct queue_entry *e)
 
 	if (strcmp(e->type, "DeviceInformation") == 0)
 		learn_facts(v);
-	if (refresh_is_kind(e->type))
+	if (rc == 0 && refresh_is_kind(e->type))
 		rc = result_latest_put(
 			v->m->store, v->msg->id, e->type, mdm_now(v->m), v->msg->body);
 	return rc;
+}
+
+/* It is not asked to leave its setup assistant twice, also when it would not. */
+static int
+note_setup(struct visit *v, const struct queue_entry *e)
+{
+	if (!command_setup_answered(v->self, e->type))
+		return 0;
+	if (v->self != v->party.device)
+		return enrollment_save(v->m->store, v->self);
+	v->party.dirty = true;
+	return 0;
 }
 
 /* Stored durably (the reply waits for the commit), then out of the queue.  Twice is once. */
@@ -167,6 +183,8 @@ report_final(struct visit *v, struct queue_entry *e)
 
 	if (rc == 0 && done)
 		rc = acknowledged(v, e);
+	if (rc == 0)
+		rc = note_setup(v, e);
 	if (rc < 0)
 		return rc;
 	log_result(v, e);
@@ -213,6 +231,34 @@ count(struct mdm_numbers *n, enum report_status s)
 	(*by_status[s])++;
 }
 
+/*
+ * A command that ended here may have been carried out all the same: it was handed out, and then
+ * cancelled, say.  Its end stays what it is, but an erased device is gone.
+ */
+static int
+report_stray(struct visit *v)
+{
+	const char *uuid = v->msg->uuid;
+	struct result_list list = { 0 };
+	bool erase = false;
+	size_t i;
+
+	v->m->numbers.unknown_uuid++;
+	log_info("%s reports %s for a command that does not wait for it: %s", v->msg->id,
+		report_status_name(v->msg->status), uuid ? uuid : "(none)");
+	if (!uuid || v->msg->status != REPORT_ACKNOWLEDGED)
+		return 0;
+	if (result_list_load(v->m->store, v->msg->id, &list) < 0)
+		return 0;
+	for (i = 0; i < list.count; i++)
+		if (strcmp(list.items[i].uuid, uuid) == 0)
+			erase = strcmp(list.items[i].type, "EraseDevice") == 0 &&
+				command_ended_here(list.items[i].status) &&
+				list.items[i].generation == v->self->generation;
+	result_list_free(&list);
+	return erase ? erased(v) : 0;
+}
+
 /* Only this enrollment's own queue is asked: another's UUID is as unknown as any. */
 static int
 take_report(struct visit *v)
@@ -225,34 +271,19 @@ take_report(struct visit *v)
 		return 0;
 	}
 	e = v->msg->uuid ? queue_find(v->queue, v->msg->uuid) : NULL;
-	if (!e) {
-		v->m->numbers.unknown_uuid++;
-		log_info("%s reports %s for a command that does not wait for it: %s", v->msg->id,
-			report_status_name(v->msg->status), v->msg->uuid ? v->msg->uuid : "(none)");
-		return 0;
-	}
+	if (!e)
+		return report_stray(v);
 	return v->msg->status == REPORT_NOT_NOW ? report_not_now(v, e) : report_final(v, e);
 }
 
-static void
+static int
 drop_expired(struct visit *v)
 {
-	int64_t now = mdm_now(v->m);
-	size_t i;
+	int rc = command_expire(v->m, v->queue, v->self->generation);
 
-	for (i = v->queue->count; i-- > 0;) {
-		struct queue_entry *e = &v->queue->entries[i];
-
-		if (e->expires_at == 0 || e->expires_at > now)
-			continue;
-		if (e->by_person)
-			log_event(EV_COMMAND_EXPIRED,
-				FIELDS(F_ENROLLMENT(v->msg->id), F_COMMAND(e->uuid),
-					F_ACTOR(e->actor)),
-				"%s for %s expired: the device did not take it in time", e->type,
-				v->msg->id);
-		drop_entry(v, e);
-	}
+	if (rc > 0)
+		v->changed = true;
+	return rc < 0 ? rc : 0;
 }
 
 /* An expired identity is offered nothing but its renewal (DESIGN `identity-grace`). */
@@ -307,38 +338,61 @@ offer(struct visit *v, struct queue_entry *e)
 		rc = renewal_body(v->m, v->self, e, &v->out->body);
 	} else {
 		rc = queue_body_get(v->m->store, e->uuid, &v->out->body);
+		if (rc == 0)
+			rc = command_fill(v->m, v->self, e, &v->out->body);
 	}
-	if (rc == 0 && e->offered_at == 0) {
+	if (rc == 0 && e->offered_at != mdm_now(v->m)) {
 		e->offered_at = mdm_now(v->m);
 		v->changed = true;
 	}
 	return rc;
 }
 
+static bool
+is_lost(int rc)
+{
+	return rc == -ENOENT || rc == -EBADMSG || rc == -ENODATA;
+}
+
 /* A body that is lost or damaged must not wedge the queue: it is given up, with a word. */
+static int
+give_up(struct visit *v, struct queue_entry *e, int fault)
+{
+	const struct command_verdict lost = { .how = END_LOST,
+		.generation = v->self->generation,
+		.why = fault == -ENODATA ? "the device gave no unlock token" : NULL };
+
+	buf_wipe(&v->out->body);
+	v->changed = true;
+	if (fault == -ESTALE) { /* a renewal that is not wanted any more */
+		drop_entry(v, e);
+		return 0;
+	}
+	log_error("%s for %s is given up: %s", e->type, v->msg->id,
+		lost.why ? lost.why : "its body cannot be read from the store");
+	return command_end(v->m, v->queue, e, &lost);
+}
+
 static int
 offer_next(struct visit *v)
 {
 	struct queue_entry *e;
-	int rc;
+	int rc = drop_expired(v);
 
-	drop_expired(v);
-	while ((e = next_entry(v)) != NULL) {
+	if (rc == 0 && !v->who->expired)
+		rc = command_setup_offer(v->m, v->self, v->queue);
+	v->changed = v->changed || rc > 0;
+	while (rc >= 0 && (e = next_entry(v)) != NULL) {
 		rc = offer(v, e);
 		if (rc == 0) {
 			v->out->type = TYPE_PLIST;
 			return 0;
 		}
-		if (rc != -ENOENT && rc != -EBADMSG && rc != -ESTALE)
-			return rc;
-		if (rc != -ESTALE)
-			log_error("%s for %s is given up: its body cannot be read from the store",
-				e->type, v->msg->id);
-		buf_wipe(&v->out->body);
-		drop_entry(v, e);
+		rc = rc == -ESTALE || is_lost(rc) ? give_up(v, e, rc) : rc;
 	}
-	say_goodbye(v);
-	return 0;
+	if (rc >= 0)
+		say_goodbye(v);
+	return rc < 0 ? rc : 0;
 }
 
 static int

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "mdm/checkin.h"
 #include "mdm/connect.h"
+#include "mdm/release.h"
 #include "mdm/source.h"
 
 #include <errno.h>
@@ -48,6 +49,7 @@ refuse_unidentified(
 		parse(checkin, body, &msg, &ignored);
 	log_debug("refused a message of %s: %s", msg ? msg->id : "nobody known", why);
 	party_refuse_id(m, msg ? msg->device : NULL, why, out);
+	release_apply(m, msg ? msg->device : NULL, out);
 	message_free(msg);
 }
 
@@ -67,6 +69,7 @@ answer_speaker(struct mdm *m, bool checkin, struct bytes body, const struct spea
 		connect_answer(m, msg, who, out);
 	else
 		checkin_answer(m, msg, who, out);
+	release_apply(m, msg->device, out);
 	message_free(msg);
 }
 

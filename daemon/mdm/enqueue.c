@@ -1,8 +1,12 @@
 /* enqueue.c - commands into queues: limits, duplicates, supersession, and the push that follows */
 #include "mdm/enqueue.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mdm/command_end.h"
+#include "mdm/command_fill.h"
+#include "mdm/command_pin.h"
 #include "mdm/push.h"
 #include "store/enrollment.h"
 #include "store/result.h"
@@ -11,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define URGENT_ROOM 16u	 /* erase and lock find a place in a full queue */
 #define SAY_EACH_MAX 20u /* beyond it one line tells of them all */
 
 const char *
@@ -26,6 +31,7 @@ enqueue_fault_words(int fault)
 		{ -ENOSPC, "its queue is full" },
 		{ -EEXIST, "this CommandUUID was used for it before" },
 		{ -EALREADY, "the same question waits already" },
+		{ -ENODATA, "the device gave no unlock token" },
 		{ -EROFS, "the store takes no changes now" },
 	};
 	size_t i;
@@ -36,21 +42,41 @@ enqueue_fault_words(int fault)
 	return "the store cannot do it";
 }
 
+void
+enqueue_fault_text(struct mdm *m, const char *id, int fault, struct buf *out)
+{
+	struct enrollment *e = NULL;
+	char date[16];
+
+	if (fault != -ESTALE || enrollment_load(m->store, id, &e) < 0) {
+		buf_add_str(out, enqueue_fault_words(fault));
+		return;
+	}
+	if (e->state == STATE_REMOVED)
+		buf_printf(out, "removed on %s (%s): it must be enrolled again",
+			clock_date(e->state_since, date, sizeof(date)), removal_name(e->removal));
+	else
+		buf_add_str(out, "it has not finished its enrollment yet");
+	enrollment_free(e);
+}
+
 /* A device that APNs gave up may come back; what was removed otherwise does not without enrolling.
  */
 static int
-judge_enrollment(struct mdm *m, const char *id)
+load_enrolled(struct mdm *m, const char *id, struct enrollment **ret)
 {
 	struct enrollment *e;
-	bool takes;
 	int rc = enrollment_load(m->store, id, &e);
 
 	if (rc < 0)
 		return rc;
-	takes = e->state == STATE_ENROLLED || e->state == STATE_INACTIVE ||
-		(e->state == STATE_REMOVED && e->removal == REMOVAL_PUSH);
+	if (e->state == STATE_ENROLLED || e->state == STATE_INACTIVE ||
+		(e->state == STATE_REMOVED && e->removal == REMOVAL_PUSH)) {
+		*ret = e;
+		return 0;
+	}
 	enrollment_free(e);
-	return takes ? 0 : -ESTALE;
+	return -ESTALE;
 }
 
 static bool
@@ -83,10 +109,17 @@ waits_already(const struct queue *q, const char *type, int64_t now)
 	return false;
 }
 
-/* A later InstallProfile or RemoveProfile of the same identifier: the waiting one is pointless. */
+/*
+ * A later InstallProfile or RemoveProfile of the same identifier: the waiting one is pointless.
+ * One that was handed out may be carried out this very moment, and its report must find it; the
+ * later one comes behind it all the same.
+ */
 static int
-supersede(struct mdm *m, struct queue *q, const struct command *c)
+supersede(struct mdm *m, struct queue *q, const struct command *c, unsigned generation)
 {
+	const struct command_verdict v = { .how = END_SUPERSEDED,
+		.generation = generation,
+		.why = "a later command is for the same profile" };
 	int rc = 0;
 	size_t i;
 
@@ -98,12 +131,8 @@ supersede(struct mdm *m, struct queue *q, const struct command *c)
 		if (e->family != FAMILY_PROFILES || !e->subject || e->renewal ||
 			strcmp(e->subject, c->subject) != 0)
 			continue;
-		/* It may be carried out this very moment; its report must find it. */
-		if (e->offered_at > 0 && e->not_now_at == 0)
-			continue;
-		log_info("%s of %s for %s is superseded", e->type, e->subject, q->id);
-		rc = queue_body_drop(m->store, e->uuid);
-		queue_remove(q, e);
+		if (e->offered_at == 0 || e->not_now_at >= e->offered_at)
+			rc = command_end(m, q, e, &v);
 	}
 	return rc;
 }
@@ -126,32 +155,93 @@ append(struct mdm *m, struct queue *q, const struct command *c, const struct enq
 	queue_add(q, &e);
 }
 
+static bool
+is_full(const struct mdm *m, const struct queue *q, const struct command *c)
+{
+	return q->count >= m->conf->queue.limit + (c->urgent ? URGENT_ROOM : 0);
+}
+
+static int
+judge(struct mdm *m, struct queue *q, const struct enrollment *e, const struct command *c,
+	const struct enqueue_options *o)
+{
+	int rc = 0;
+
+	if (queue_find(q, c->uuid) || answered_before(m, e->id, c))
+		return -EEXIST;
+	if (o->refresh && waits_already(q, c->type, mdm_now(m)))
+		return -EALREADY;
+	if (c->fills)
+		rc = command_fillable(m, e, c->type);
+	if (rc == 0 && is_full(m, q, c))
+		rc = command_expire(m, q, e->generation); /* what is over takes no room */
+	if (rc >= 0)
+		rc = supersede(m, q, c, e->generation);
+	if (rc == 0 && is_full(m, q, c))
+		rc = -ENOSPC;
+	return rc;
+}
+
 static int
 enqueue_one(struct mdm *m, const char *id, const struct command *c, const struct enqueue_options *o)
 {
+	struct enrollment *e = NULL;
 	struct queue *q = NULL;
-	int rc = judge_enrollment(m, id);
-	bool full;
+	int rc = load_enrolled(m, id, &e), saved;
 
-	if (rc == 0 && answered_before(m, id, c))
-		rc = -EEXIST;
 	if (rc == 0)
 		rc = queue_load(m->store, id, &q);
-	if (rc < 0)
-		return rc;
-	if (queue_find(q, c->uuid))
-		rc = -EEXIST;
-	else if (o->refresh && waits_already(q, c->type, mdm_now(m)))
-		rc = -EALREADY;
-	else
-		rc = supersede(m, q, c);
-	full = q->count >= m->conf->queue.limit;
-	if (rc == 0 && !full)
+	if (rc == 0) {
+		rc = judge(m, q, e, c, o);
+		if (rc == 0 && !channel_is_user(e->channel))
+			rc = command_pin_keep(m, e, c->type, c->uuid, c->pin);
+		if (rc == 0)
+			append(m, q, c, o);
+		/* Also a full one: some may have ended. */
+		saved = rc == 0 || rc == -ENOSPC ? queue_save(m->store, q) : 0;
+		rc = saved < 0 ? saved : rc;
+	}
+	queue_free(q);
+	enrollment_free(e);
+	return rc;
+}
+
+int
+enqueue_into(
+	struct mdm *m, struct queue *q, const struct command *c, const struct enqueue_options *o)
+{
+	int rc = queue_body_put(m->store, c->uuid, buf_bytes(&c->plist), 1);
+
+	if (rc == 0)
 		append(m, q, c, o);
+	return rc;
+}
+
+int
+mdm_cancel(struct mdm *m, const char *id, const char *uuid, const char *actor, bool *offered)
+{
+	struct command_verdict v = { .how = END_CANCELLED, .actor = actor };
+	struct enrollment *e = NULL;
+	struct queue *q = NULL;
+	struct queue_entry *entry;
+	int rc = enrollment_load(m->store, id, &e);
+
+	if (rc == 0)
+		rc = queue_load(m->store, id, &q);
+	entry = rc == 0 ? queue_find(q, uuid) : NULL;
+	if (rc == 0 && !entry)
+		rc = -ENOENT;
+	if (rc == 0) {
+		*offered = entry->offered_at > 0 && entry->not_now_at < entry->offered_at;
+		v.generation = e->generation;
+		v.why = *offered ? "it was handed out before: the device may carry it out" : NULL;
+		rc = command_end(m, q, entry, &v);
+	}
 	if (rc == 0)
 		rc = queue_save(m->store, q);
 	queue_free(q);
-	return rc == 0 && full ? -ENOSPC : rc;
+	enrollment_free(e);
+	return rc;
 }
 
 static void
@@ -161,6 +251,8 @@ say(const char *const *ids, size_t count, size_t queued, const int *fault, const
 	const char *actor = o->actor ? o->actor : "cordond";
 	size_t i;
 
+	if (o->bulk)
+		return;
 	if (queued > SAY_EACH_MAX) {
 		log_event(EV_COMMAND_QUEUED, FIELDS(F_COMMAND(c->uuid), F_ACTOR(actor)),
 			"%s is queued for %zu enrollments, by %s", c->type, queued, actor);
@@ -173,12 +265,13 @@ say(const char *const *ids, size_t count, size_t queued, const int *fault, const
 				"%s is queued for %s, by %s", c->type, ids[i], actor);
 }
 
-/* The bytes under this UUID would be another command's. */
+/* The bytes under this UUID are another command's. */
 static bool
 body_taken(struct mdm *m, const struct command *c)
 {
 	struct buf there = BUF_INIT;
-	bool taken = c->given_uuid && queue_body_get(m->store, c->uuid, &there) != -ENOENT;
+	int rc = c->given_uuid ? queue_body_get(m->store, c->uuid, &there) : -ENOENT;
+	bool taken = rc == 0 ? !bytes_eq(buf_bytes(&there), buf_bytes(&c->plist)) : rc != -ENOENT;
 
 	buf_wipe(&there);
 	return taken;

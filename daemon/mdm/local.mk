@@ -6,8 +6,21 @@ daemon_mdm_libmdm_a_SOURCES = \
 	daemon/mdm/checkin.h \
 	daemon/mdm/command.c \
 	daemon/mdm/command.h \
-	daemon/mdm/command_keys.c \
-	daemon/mdm/command_keys.h \
+	daemon/mdm/command_check.c \
+	daemon/mdm/command_end.c \
+	daemon/mdm/command_end.h \
+	daemon/mdm/command_fill.c \
+	daemon/mdm/command_fill.h \
+	daemon/mdm/command_help.c \
+	daemon/mdm/command_help.h \
+	daemon/mdm/command_install.c \
+	daemon/mdm/command_install.h \
+	daemon/mdm/command_pin.c \
+	daemon/mdm/command_pin.h \
+	daemon/mdm/command_setup.c \
+	daemon/mdm/command_setup.h \
+	daemon/mdm/command_value.c \
+	daemon/mdm/command_value.h \
 	daemon/mdm/connect.c \
 	daemon/mdm/connect.h \
 	daemon/mdm/device.c \
@@ -40,10 +53,14 @@ daemon_mdm_libmdm_a_SOURCES = \
 	daemon/mdm/scep.h \
 	daemon/mdm/scep_http.c \
 	daemon/mdm/service.c \
+	daemon/mdm/renewal.c \
+	daemon/mdm/renewal.h \
+	daemon/mdm/release.c \
+	daemon/mdm/release.h \
 	daemon/mdm/service.h \
 	daemon/mdm/silence.c \
+	daemon/mdm/schema.c \
+	daemon/mdm/schema.h \
 	daemon/mdm/silence.h \
 	daemon/mdm/source.c \
 	daemon/mdm/source.h
-	daemon/mdm/renewal.c \
-	daemon/mdm/renewal.h \

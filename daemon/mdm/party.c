@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "mdm/renewal.h"
+#include "mdm/command_end.h"
 #include "mdm/silence.h"
 #include "pki/cert.h"
 #include "policy/lapse.h"
@@ -457,9 +458,13 @@ party_remove(struct mdm *m, struct enrollment *e, enum removal cause, const char
 		buf_wipe(&e->token);
 		mem_wipe_str(e->magic);
 		e->magic = NULL;
+	const struct command_verdict ended = { .how = END_CANCELLED,
+		.generation = e->generation,
+		.actor = actor,
+		.why = "the enrollment ended" };
 		rc = revoke_all(m, e);
 		if (rc == 0)
-			rc = queue_clear(m->store, e->id, NULL);
+			rc = command_end_all(m, e->id, &ended, NULL);
 		if (rc == 0)
 			rc = party_drop_users(m, e->id);
 	}

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "mdm/command_end.h"
 #include "policy/lapse.h"
 #include "store/delivery.h"
 #include "store/link.h"
@@ -79,8 +80,11 @@ replace_identity(struct mdm *m, struct enrollment *e, const unsigned char cert[S
 static int
 leave_behind(struct mdm *m, struct enrollment *e, const unsigned char cert[SHA256_LEN])
 {
+	const struct command_verdict ended = { .how = END_CANCELLED,
+		.generation = e->generation,
+		.why = "the device enrolled again" };
 	size_t dropped = 0;
-	int rc = queue_clear(m->store, e->id, &dropped);
+	int rc = command_end_all(m, e->id, &ended, &dropped);
 
 	if (rc == 0)
 		rc = party_drop_users(m, e->id);

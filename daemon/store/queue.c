@@ -176,7 +176,7 @@ queue_next(struct queue *q, int64_t session_start)
 		if (stepped_aside(e, session_start)) {
 			if (keeps_order(e->family))
 				held |= 1u << e->family;
-		} else if (!(held & 1u << e->family)) {
+		} else if (e->urgent || !(held & 1u << e->family)) {
 			return e;
 		}
 	}

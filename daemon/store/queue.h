@@ -41,7 +41,7 @@ struct queue_entry {
 	char *subject;	/* PayloadIdentifier, for supersession; NULL */
 	char *actor;
 	int64_t queued_at, expires_at; /* 0: never */
-	int64_t offered_at;	       /* 0: not yet */
+	int64_t offered_at;	       /* last; 0: not yet */
 	unsigned not_now;	       /* how often */
 	int64_t not_now_at, retry_at;  /* retry_at: next push because of it */
 };
@@ -64,7 +64,7 @@ void queue_remove(struct queue *q, struct queue_entry *entry);
 /*
  * The entry to offer now: the first that was not NotNow in this session (not_now_at <
  * session_start) and is of no family that has such a one before it; FAMILY_OTHER and FAMILY_QUERY
- * wait for none of theirs.  NULL: nothing.
+ * wait for none of theirs, and urgent ones for nobody.  NULL: nothing.
  */
 struct queue_entry *queue_next(struct queue *q, int64_t session_start);
 void queue_entry_clear(struct queue_entry *e); /* frees its strings */

@@ -215,19 +215,30 @@ append(struct result_list *l, const struct result *r, bool has_body)
 	item->has_body = has_body;
 }
 
-/* Forgets the oldest beyond `keep`. */
+/*
+ * Forgets the oldest beyond `keep`.  Those without a body (superseded, expired, cancelled) are
+ * counted apart: they must not push out what devices answered.
+ */
 static int
-trim(struct store *s, const char *id, struct result_list *l, size_t keep)
+trim(struct store *s, const char *id, struct result_list *l, bool has_body, size_t keep)
 {
-	size_t gone = l->count > keep ? l->count - keep : 0;
+	size_t alike = 0, i = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < gone && r == 0; i++) {
-		r = delete_answer(s, 'R', id, l->items[i].uuid);
+	for (size_t k = 0; k < l->count; k++)
+		alike += l->items[k].has_body == has_body;
+	while (alike > keep && r == 0) {
+		if (l->items[i].has_body != has_body) {
+			i++;
+			continue;
+		}
+		if (has_body)
+			r = delete_answer(s, 'R', id, l->items[i].uuid);
 		fields_free(fields, FIELD_COUNT(fields), &l->items[i]);
+		memmove(&l->items[i], &l->items[i + 1], (l->count - i - 1) * sizeof(*l->items));
+		l->count--;
+		alike--;
 	}
-	memmove(l->items, l->items + gone, (l->count - gone) * sizeof(*l->items));
-	l->count -= gone;
 	return r;
 }
 
@@ -253,7 +264,7 @@ result_add(
 		err = body_put(s, record_key(&key, 'R', id, r->uuid), body, r->at);
 	if (err == 0) {
 		append(&g.list, r, body.len > 0);
-		err = trim(s, id, &g.list, bounded(keep));
+		err = trim(s, id, &g.list, body.len > 0, bounded(keep));
 	}
 	if (err == 0)
 		err = ledger_save(s, id, &g);

@@ -31,6 +31,7 @@ int result_list_load(
 void result_list_free(struct result_list *l);
 /*
  * Stores one answer (the device's property list, as it came) and forgets the oldest beyond `keep`.
+ * One without a body is a command that ended without an answer; of these, too, `keep` are kept.
  * The same (id, uuid) again replaces nothing and returns -EEXIST: reports may arrive twice.
  */
 int result_add(

@@ -365,14 +365,30 @@ queues_are_bounded(void **ctx)
 	assert_string_equal(enqueue_fault_words(-ENOSPC), "its queue is full");
 }
 
+static int
+ask_one(struct scene *s, const char *type)
+{
+	const struct enqueue_options o = { .refresh = true };
+	const char *id = "AA";
+	struct command c;
+	char *why = NULL;
+	int fault = 0, queued;
+
+	assert_int_equal(command_from_words(type, NULL, 0, &c, &why), 0);
+	queued = mdm_enqueue(&s->k->m, &id, 1, &c, &o, &fault);
+	assert_int_equal(queued, fault == 0);
+	command_free(&c);
+	return fault;
+}
+
 static void
 a_question_waits_once(void **ctx)
 {
 	struct scene *s = *ctx;
 
-	assert_int_equal(refresh_ask(&s->k->m, "AA", "SecurityInfo", NULL), 0);
-	assert_int_equal(refresh_ask(&s->k->m, "AA", "SecurityInfo", NULL), -EALREADY);
-	assert_int_equal(refresh_ask(&s->k->m, "AA", "ProfileList", NULL), 0);
+	assert_int_equal(ask_one(s, "SecurityInfo"), 0);
+	assert_int_equal(ask_one(s, "SecurityInfo"), -EALREADY);
+	assert_int_equal(ask_one(s, "ProfileList"), 0);
 	assert_int_equal(kit_waiting(s->k, "AA"), 2);
 	assert_true(refresh_is_kind("ProfileList"));
 	assert_false(refresh_is_kind("EraseDevice"));
