@@ -3,8 +3,11 @@
 
 #include "admin/accept.h"
 #include "admin/access.h"
+#include "admin/arguments.h"
+#include "admin/bulk.h"
 #include "admin/commands.h"
 #include "admin/enrollments.h"
+#include "admin/leave.h"
 #include "admin/renewals.h"
 #include "admin/status.h"
 #include "mdm/device.h"
@@ -25,12 +28,18 @@ const struct http_route graph_routes[] = {
 	/* administrators */
 	{ "/v1/status", false, HTTP_GET, HTTP_CONTROL, 0, NULL, status_handle },
 	{ "/v1/steps", false, HTTP_GET, HTTP_CONTROL, 0, NULL, steps_handle },
-	{ "/v1/reload", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL, reload_handle },
 	{ "/v1/accept-topic", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL, accept_topic_handle },
 	{ "/v1/accept-server-name", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
 		accept_name_handle },
+	{ "/v1/reload", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL, reload_handle },
 	{ "/v1/enrollments", false, HTTP_GET, HTTP_CONTROL, 0, NULL, enrollments_list },
-	{ "/v1/enrollments/", true, HTTP_GET | HTTP_POST, HTTP_CONTROL, COMMAND_BODY_MAX, NULL,
+	{ "/v1/bulk", false, HTTP_POST, HTTP_CONTROL, COMMAND_BODY_MAX, NULL, bulk_handle },
+	{ "/v1/bulk/", true, HTTP_GET, HTTP_CONTROL, 0, NULL, bulk_one_handle },
+	{ "/v1/commands", false, HTTP_GET, HTTP_CONTROL, 0, NULL, arguments_list_handle },
+	{ "/v1/commands/", true, HTTP_GET, HTTP_CONTROL, 0, NULL, arguments_one_handle },
+	{ "/v1/release/", true, HTTP_POST | HTTP_DELETE, HTTP_CONTROL, JSON_MAX, NULL,
+		leave_release_handle },
+	{ "/v1/enrollments/", true, HTTP_GET | HTTP_POST | HTTP_DELETE, HTTP_CONTROL, COMMAND_BODY_MAX, NULL,
 		enrollments_one },
 	{ "/v1/enroll-links", false, HTTP_GET | HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
 		links_handle },
@@ -41,6 +50,9 @@ const struct http_route graph_routes[] = {
 		commands_enqueue_handle },
 	{ "/v1/push/", true, HTTP_GET | HTTP_PUT | HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
 		commands_push_handle },
+
+	/* who watches over the server */
+	{ "/metrics", false, HTTP_GET, HTTP_METRICS, 0, NULL, metrics_handle },
 
 	/* services that ask about a device */
 	{ "/access", false, HTTP_GET, HTTP_GATE | HTTP_CONTROL, 0, NULL, access_handle },

@@ -12,6 +12,8 @@
 
 #include "config.h"
 
+#include "admin/arguments.h"
+#include "admin/bulk.h"
 #include "admin/journal.h"
 #include "admin/notify.h"
 #include "admin/status.h"
@@ -19,6 +21,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mdm/command_end.h"
 #include "mdm/patrol.h"
 #include "mdm/push.h"
 #include "mdm/service.h"
@@ -44,8 +47,12 @@ static void
 commit(void *arg)
 {
 	struct graph *g = arg;
+	bool some = store_pending(g->admin.mdm.store);
+	int64_t start = clock_mono_us();
 	int err = store_commit(g->admin.mdm.store);
 
+	if (some)
+		metrics_commit(&g->admin.metrics, clock_mono_us() - start);
 	if (g->admin.http)
 		http_server_release(g->admin.http, err);
 }
@@ -200,6 +207,24 @@ take_systemd(struct graph *g)
 	return sides;
 }
 
+/* Without TLS: it tells numbers and no names of devices.  Who may read them is for a firewall. */
+static int
+listen_metrics(struct graph *g)
+{
+	const struct conf_endpoint *e = &g->boot->metrics_listen;
+	struct http_listener_options o = { .side = HTTP_METRICS };
+	char *why = NULL;
+	int fds[FDS_MAX], count = listen_tcp(e->address, e->port, fds, FDS_MAX, &why);
+
+	for (int i = 0; i < count; i++)
+		http_server_listen(g->admin.http, fds[i], &o);
+	if (count < 0)
+		log_error("metrics.listen: %s port %u: %s", e->address, e->port,
+			why ? why : strerror(-count));
+	free(why);
+	return count < 0 ? EX_OSERR : 0;
+}
+
 static int
 open_listeners(struct graph *g)
 {
@@ -214,6 +239,8 @@ open_listeners(struct graph *g)
 		status = listen_socket(g, "control.sock", "cordon-admin", HTTP_CONTROL);
 	if (status == 0 && !(have & HTTP_GATE))
 		status = listen_socket(g, "gate.sock", "cordon-gate", HTTP_GATE);
+	if (status == 0 && !(have & HTTP_METRICS) && g->boot->metrics_listen.address)
+		status = listen_metrics(g);
 	return status;
 }
 
@@ -255,6 +282,7 @@ on_tick(void *arg)
 	struct graph *g = arg;
 
 	store_tick(g->admin.mdm.store, clock_mono_ms());
+	command_sweep(&g->admin.mdm);
 	graph_say_status(g);
 	loop_timer_set(g->tick, TICK_MS);
 }
@@ -352,6 +380,7 @@ start_core(struct graph *g)
 		return EX_OSERR;
 	m->roster = roster_new();
 	g->cache = certdir_cache_new();
+	arguments_load_schema(&g->admin);
 	reload_store_key(g);
 	status = open_store(g);
 	if (status == 0)
@@ -405,6 +434,7 @@ graph_stop(struct graph *g)
 		commit(g);
 	if (m->store)
 		commit(g);
+	bulk_free(&g->admin);
 	patrol_free(m->patrol);
 	service_free(m->service);
 	http_server_free(g->admin.http);
@@ -426,5 +456,6 @@ graph_stop(struct graph *g)
 	seal_free(g->seal);
 	conf_unref(m->conf);
 	conf_unref(g->boot);
+	arguments_free_schema(&g->admin);
 	reload_free(g);
 }

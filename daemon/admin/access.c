@@ -48,9 +48,11 @@ look_up(struct finding *f, const char *kind, const char *value)
 }
 
 static void
-reply(struct http_request *r, struct gate_answer gate)
+reply(struct admin *a, struct http_request *r, struct gate_answer gate)
 {
 	json_t *body;
+
+	metrics_gate(&a->metrics, gate.allowed, gate.reason);
 
 	if (gate.allowed) {
 		http_reply_header(r, "Cache-Control", "no-store");
@@ -88,5 +90,5 @@ access_handle(struct http_request *r, void *ctx)
 	else if (err < 0 && err != -ENOENT)
 		answer_error(r, 503, "the store cannot be read");
 	else
-		reply(r, gate_decide(f.newest, f.locked, a->mdm.conf->allow_unenrolled));
+		reply(a, r, gate_decide(f.newest, f.locked, a->mdm.conf->allow_unenrolled));
 }

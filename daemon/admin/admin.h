@@ -7,8 +7,10 @@
 #ifndef CORDON_ADMIN_ADMIN_H
 #define CORDON_ADMIN_ADMIN_H
 
+#include "admin/metrics.h"
 #include "mdm/mdm.h"
 
+struct bulk;
 struct http_server;
 
 struct admin {
@@ -21,6 +23,11 @@ struct admin {
 	size_t refused_name_devices;		 /* enrolled when it was refused */
 	size_t identities_near, identities_over; /* of devices: about to expire, expired */
 	bool listening;				 /* the device listener is open */
+	struct metrics metrics;
+	struct schema *schema;			 /* the table of commands; NULL: none */
+	char *schema_fault;			 /* why it could not be read; NULL */
+	char *schema_seen; /* the file that was looked at last, as it was then */
+	struct bulk *bulks;
 	void (*reload)(void *arg);		 /* look at configuration and certificates again */
 	void *reload_arg;
 };

@@ -7,6 +7,8 @@
 
 #include "admin/answer.h"
 #include "admin/commands.h"
+#include "admin/inactivity.h"
+#include "admin/leave.h"
 #include "admin/renewals.h"
 #include "admin/target.h"
 #include "base/clock.h"
@@ -15,6 +17,8 @@
 #include "base/mem.h"
 #include "base/proplist.h"
 
+#include "base/duration.h"
+#include "mdm/service.h"
 #include "policy/gate.h"
 #include "store/queue.h"
 #include "store/result.h"
@@ -26,6 +30,7 @@
 struct filter {
 	int state; /* -1: any */
 	bool locked, users;
+	int64_t inactive_for, now; /* seconds without a response; 0: any */
 	size_t limit, start;
 };
 
@@ -40,6 +45,7 @@ line_json(struct admin *a, const struct roster_line *line, const struct enrollme
 	json_object_set_new(j, "state", json_string(state_name(e->state)));
 	json_object_set_new(j, "removal", json_string(removal_name(e->removal)));
 	json_object_set_new(j, "locked", json_boolean(e->locked));
+	json_object_set_new(j, "paused", json_boolean(e->paused_since != 0));
 	json_object_set_new(j, "serial", json_text(f->serial));
 	json_object_set_new(j, "name", json_text(f->device_name));
 	json_object_set_new(j, "model", json_text(f->model_name ? f->model_name : f->product));
@@ -99,8 +105,22 @@ state_of(struct http_request *r)
 	return found;
 }
 
+/* A parameter as seconds; 0 when it is missing, -1 when it is no duration. */
+static int64_t
+duration_of(struct http_request *r, const char *name)
+{
+	struct buf text = BUF_INIT;
+	int64_t seconds = 0;
+	int err = http_query_get(r, name, false, &text);
+
+	if (err == 0 && duration_parse(buf_str(&text), &seconds) < 0)
+		seconds = -1;
+	buf_free(&text);
+	return err == 0 || err == -ENOENT ? seconds : -1;
+}
+
 static bool
-read_filter(struct http_request *r, struct filter *f)
+read_filter(struct admin *a, struct http_request *r, struct filter *f)
 {
 	long limit = number_of(r, "limit", PAGE_STANDARD, PAGE_MAX),
 	     start = number_of(r, "cursor", 0, LONG_MAX);
@@ -108,14 +128,15 @@ read_filter(struct http_request *r, struct filter *f)
 	f->state = state_of(r);
 	f->locked = is_set(r, "locked");
 	f->users = is_set(r, "users");
+	f->now = mdm_now(&a->mdm);
+	f->inactive_for = duration_of(r, "inactive_for");
 	f->limit = limit > 0 ? (size_t)limit : PAGE_STANDARD;
 	f->start = start > 0 ? (size_t)start : 0;
-	if (f->state != -2 && limit > 0 && start >= 0)
+	if (f->state != -2 && limit > 0 && start >= 0 && f->inactive_for >= 0)
 		return true;
 	answer_error(r, 400,
 		"state is one of Pending, Enrolled, Inactive, Removed; limit is 1 to %d; cursor is "
-		"the one "
-		"of the page before",
+		"the one of the page before; inactive_for is a time like 14d",
 		PAGE_MAX);
 	return false;
 }
@@ -124,6 +145,9 @@ static bool
 fits(const struct filter *f, const struct roster_line *line)
 {
 	if (!line || (f->state >= 0 && line->state != f->state) || (f->locked && !line->locked))
+		return false;
+	if (f->inactive_for && (line->last_seen > f->now - f->inactive_for ||
+				       line->state == STATE_REMOVED))
 		return false;
 	return f->users || !channel_is_user((enum channel)line->channel);
 }
@@ -137,7 +161,7 @@ enrollments_list(struct http_request *r, void *ctx)
 	size_t i, count;
 	char cursor[32];
 
-	if (!read_filter(r, &f))
+	if (!read_filter(a, r, &f))
 		return;
 	list = json_array();
 	count = roster_count(a->mdm.roster);
@@ -191,6 +215,9 @@ add_identity(json_t *j, const struct enrollment *e)
 	json_object_set_new(identity, "sha256", json_string(buf_str(&hex)));
 	json_object_set_new(identity, "not_after", json_time(e->current.not_after));
 	json_object_set_new(identity, "number", json_string(e->number));
+	json_object_set_new(identity, "since", json_time(e->current.since));
+	json_object_set_new(identity, "renewal_begun", json_time(e->renewal_begun));
+	json_object_set_new(identity, "renewal_failures", json_integer(e->renewal_failures));
 	json_object_set_new(j, "identity", identity);
 	buf_free(&hex);
 }
@@ -214,9 +241,6 @@ add_counts(struct admin *a, json_t *j, const struct enrollment *e)
 {
 	struct gate_answer gate = gate_decide(e->state, e->locked, a->mdm.conf->allow_unenrolled);
 	struct queue *q = NULL;
-	json_object_set_new(identity, "since", json_time(e->current.since));
-	json_object_set_new(identity, "renewal_begun", json_time(e->renewal_begun));
-	json_object_set_new(identity, "renewal_failures", json_integer(e->renewal_failures));
 
 	if (queue_load(a->mdm.store, e->id, &q) == 0)
 		json_object_set_new(j, "queue", json_integer((json_int_t)q->count));
@@ -225,6 +249,19 @@ add_counts(struct admin *a, json_t *j, const struct enrollment *e)
 	json_object_set_new(j, "refused", json_integer(e->refused));
 	json_object_set_new(j, "refused_at", json_time(e->refused_at));
 	json_object_set_new(j, "refused_why", json_text(e->refused_why));
+}
+
+/* How much of lock-after is over. */
+static void
+add_silence(struct admin *a, json_t *j, const struct enrollment *e)
+{
+	const struct service_clock *c = service_clock_of(&a->mdm, e->topic);
+	char words[32];
+
+	if (!c || !e->unanswered_since)
+		return;
+	duration_words(inactivity_silence(c, e->unanswered_since), words, sizeof(words));
+	json_object_set_new(j, "silent_for", json_string(words));
 }
 
 static void
@@ -248,6 +285,8 @@ show(struct admin *a, struct http_request *r, const char *id)
 	json_object_set_new(j, "token_update", json_time(e->token_time));
 	json_object_set_new(j, "last_push", json_time(e->last_push));
 	json_object_set_new(j, "unanswered_asks", json_integer(e->unanswered));
+	json_object_set_new(j, "paused_since", json_time(e->paused_since));
+	add_silence(a, j, e);
 	add_lock(j, e);
 	add_identity(j, e);
 	add_counts(a, j, e);
@@ -326,10 +365,17 @@ static const struct {
 	void (*run)(struct admin *a, struct http_request *r, const char *id, const char *rest);
 } verbs[] = {
 	{ "", HTTP_GET, false, verb_show },
+	{ "", HTTP_DELETE, false, leave_forget },
+	{ "remove", HTTP_POST, false, leave_remove },
+	{ "secrets", HTTP_GET, false, leave_secrets },
 	{ "lock", HTTP_POST, false, verb_lock },
 	{ "unlock", HTTP_POST, false, verb_unlock },
+	{ "pause", HTTP_POST, false, inactivity_pause },
+	{ "refresh", HTTP_POST, false, inactivity_refresh },
 	{ "queue", HTTP_GET, false, commands_queue },
 	{ "queue", HTTP_POST, false, commands_send },
+	{ "queue", HTTP_DELETE, true, commands_cancel },
+	{ "renew", HTTP_POST, false, renewals_one },
 	{ "results", HTTP_GET, true, commands_results },
 };
 
@@ -360,4 +406,3 @@ out:
 	buf_free(&id);
 	free(copy);
 }
-	{ "renew", HTTP_POST, false, renewals_one },

@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "admin/answer.h"
+#include "admin/inactivity.h"
 #include "admin/status.h"
 #include "admin/warn.h"
 #include "base/clock.h"
+#include "mdm/command_install.h"
 #include "mdm/push.h"
+#include "mdm/renewal.h"
 #include "policy/expiry.h"
 
 /* `step` of the outline mends it; 0: what it says itself. */
@@ -230,6 +233,58 @@ refused_topics(struct admin *a, json_t *list)
 	buf_free(&text);
 }
 
+static void
+renewals(struct admin *a, json_t *list)
+{
+	struct buf text = BUF_INIT;
+	int64_t since = renewal_halted(&a->mdm);
+	char date[32];
+
+	if (!since)
+		return;
+	buf_printf(&text,
+		"Renewals of device identities are halted since %s, because several failed: look "
+		"for the cause in the journal, try one device with cordonctl renew ID, then say "
+		"cordonctl renew --resume.",
+		clock_iso(since, date, sizeof(date)));
+	add(list, &text);
+	buf_free(&text);
+}
+
+static void
+add_install(void *arg, const char *path, const char *why)
+{
+	struct buf text = BUF_INIT;
+
+	buf_printf(&text,
+		"enrollment.install: %s is not installed on devices that enroll: %s. Mend the "
+		"file, or take it out of the configuration.",
+		path, why);
+	add(arg, &text);
+	buf_free(&text);
+}
+
+static void
+commands(struct admin *a, json_t *list)
+{
+	struct buf text = BUF_INIT;
+
+	if (a->schema_fault) {
+		buf_printf(&text, "The table of commands cannot be read, so they are %s: %s.",
+			a->schema ? "checked by an earlier one" : "not checked",
+			a->schema_fault);
+		add(list, &text);
+	}
+	command_install_faults(&a->mdm, add_install, list);
+	buf_free(&text);
+}
+
+static void
+add_silence(void *arg, struct buf *text)
+{
+	add(arg, text);
+}
+
 json_t *
 problems_steps(struct admin *a, int64_t now)
 {
@@ -241,6 +296,9 @@ problems_steps(struct admin *a, int64_t now)
 	push(a, list);
 	refused_topics(a, list);
 	certificates(a, now, list);
+	inactivity_problems(a, add_silence, list);
+	renewals(a, list);
+	commands(a, list);
 	return list;
 }
 

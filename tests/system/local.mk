@@ -12,3 +12,12 @@ EXTRA_DIST += tests/system/tools.py
 EXTRA_DIST += tests/system/profile.py tests/system/reload.py tests/system/candidate.py
 EXTRA_DIST += tests/system/hostile.py tests/system/fleet.py tests/system/kill.py
 EXTRA_DIST += tests/system/scep-foreign.py tests/system/http-smuggling.py
+check_PROGRAMS += tests/system/old-fleet
+tests_system_old_fleet_SOURCES = tests/system/old-fleet.c
+tests_system_old_fleet_LDADD = daemon/store/libstore.a daemon/base/libbase.a $(SYSTEM_LIBS)
+if SYSTEM_TESTS
+TESTS += tests/system/inactivity.py
+endif
+EXTRA_DIST += tests/system/inactivity.py
+TESTS += tests/system/vendor.sh tests/system/csr.py
+EXTRA_DIST += tests/system/vendor.sh tests/system/csr.py

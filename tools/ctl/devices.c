@@ -7,27 +7,134 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/mem.h"
 #include "ctl/client.h"
+#include "ctl/silence.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 
-static const char *const device_titles[] = { "ID", "SERIAL", "NAME", "MODEL", "OS", "STATE",
-	"LAST SEEN", "LOCK", NULL };
+/* A column of the list: its title, its name for --sort, and what it shows. */
+struct column {
+	const char *title, *name;
+	const char *member; /* of the enrollment's JSON */
+};
 
-static void
-add_device(struct text_table *t, const json_t *d)
+static const struct column columns[] = {
+	{ "ID", "id", "id" },
+	{ "SERIAL", "serial", "serial" },
+	{ "NAME", "name", "name" },
+	{ "USER", "user", "user" },
+	{ "MODEL", "model", "model" },
+	{ "OS", "os", "os" },
+	{ "STATE", "state", "state" },
+	{ "LAST RESPONSE", "last-response", "last_seen" },
+	{ "LOCK", "lock", "locked" },
+};
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
+/* What a column says; JSON's true is "locked", the only flag that is shown. */
+static const char *
+cell(const json_t *d, const struct column *c)
 {
-	const char *name = member(d, "name"), *user = member(d, "user");
-	const char *cells[] = { member(d, "id"), member(d, "serial"), *user ? user : name,
-		member(d, "model"), member(d, "os"), member(d, "state"),
-		ago(member(d, "last_seen")), member_true(d, "locked") ? "locked" : "" };
-
-	text_table_add(t, cells);
+	return json_is_true(json_object_get(d, c->member)) ? "locked" : member(d, c->member);
 }
 
-/* Pages through the list; each page's enrollments go to the table or, for JSON, to one array. */
+static const struct column *sorted_by; /* qsort has no argument for it */
+
+/* Versions sort by their numbers ("9.1" before "18.0"), everything else as text; empty ones last.
+ */
 static int
-list(const char *filter, struct text_table *table, json_t *all)
+compare(const void *a, const void *b)
+{
+	const char *x = cell(*(json_t *const *)a, sorted_by),
+		   *y = cell(*(json_t *const *)b, sorted_by);
+
+	if (!*x || !*y)
+		return (*x == 0) - (*y == 0);
+	return strverscmp(x, y);
+}
+
+static json_t *
+sorted(json_t *all)
+{
+	size_t count = json_array_size(all), i;
+	json_t **items = xcalloc(count + 1, sizeof(*items)), *result = json_array();
+
+	for (i = 0; i < count; i++)
+		items[i] = json_array_get(all, i);
+	if (sorted_by)
+		qsort(items, count, sizeof(*items), compare);
+	for (i = 0; i < count; i++)
+		json_array_append(result, items[i]);
+	free(items);
+	json_decref(all);
+	return result;
+}
+
+/* RFC 4180: quoted where it must be; what a spreadsheet would take for a formula is quoted as text.
+ */
+static void
+print_csv_cell(const char *s, bool last)
+{
+	bool formula = *s && strchr("=+-@\t\r", *s) != NULL;
+
+	if (!formula && !strpbrk(s, ",\"\r\n")) {
+		fputs(s, stdout);
+	} else {
+		putchar('"');
+		if (formula)
+			putchar('\'');
+		for (; *s; s++) {
+			if (*s == '"')
+				putchar('"');
+			putchar(*s);
+		}
+		putchar('"');
+	}
+	fputs(last ? "\r\n" : ",", stdout);
+}
+
+static void
+print_csv(const json_t *all)
+{
+	const json_t *d;
+	size_t i, c;
+
+	for (c = 0; c < COLUMNS; c++)
+		print_csv_cell(columns[c].name, c + 1 == COLUMNS);
+	json_array_foreach(all, i, d)
+	{
+		for (c = 0; c < COLUMNS; c++)
+			print_csv_cell(cell(d, &columns[c]), c + 1 == COLUMNS);
+	}
+}
+
+static void
+print_devices(const json_t *all)
+{
+	const char *titles[COLUMNS + 1] = { NULL }, *cells[COLUMNS];
+	struct text_table *table;
+	const json_t *d;
+	size_t i, c;
+
+	for (c = 0; c < COLUMNS; c++)
+		titles[c] = columns[c].title;
+	table = text_table_new(titles);
+	json_array_foreach(all, i, d)
+	{
+		for (c = 0; c < COLUMNS; c++)
+			cells[c] = strcmp(columns[c].member, "last_seen") == 0
+					   ? ago(member(d, "last_seen"))
+					   : cell(d, &columns[c]);
+		text_table_add(table, cells);
+	}
+	text_table_print(table);
+	text_table_free(table);
+}
+
+/* Pages through the list; every page's enrollments go to one array. */
+static int
+list(const char *filter, json_t *all)
 {
 	struct buf path = BUF_INIT;
 	char *cursor = NULL;
@@ -35,8 +142,6 @@ list(const char *filter, struct text_table *table, json_t *all)
 
 	do {
 		json_t *page = NULL;
-		const json_t *d;
-		size_t i;
 
 		buf_reset(&path);
 		buf_printf(&path, "/v1/enrollments?%s%s%s", filter, cursor ? "&cursor=" : "",
@@ -44,11 +149,7 @@ list(const char *filter, struct text_table *table, json_t *all)
 		free(cursor);
 		cursor = NULL;
 		code = verdict(client_get(buf_str(&path), &page), page);
-		json_array_foreach(json_object_get(page, "enrollments"), i, d)
-		{
-			add_device(table, d);
-			json_array_append(all, (json_t *)(uintptr_t)d);
-		}
+		json_array_extend(all, json_object_get(page, "enrollments"));
 		if (code == EXIT_FINE && *member(page, "cursor"))
 			cursor = strdup(member(page, "cursor"));
 		json_decref(page);
@@ -57,38 +158,78 @@ list(const char *filter, struct text_table *table, json_t *all)
 	return code;
 }
 
+static bool
+set_sort(const char *name)
+{
+	for (size_t c = 0; c < COLUMNS; c++)
+		if (strcmp(columns[c].name, name) == 0)
+			sorted_by = &columns[c];
+	if (sorted_by)
+		return true;
+	fprintf(stderr, "cordonctl devices: --sort takes one of");
+	for (size_t c = 0; c < COLUMNS; c++)
+		fprintf(stderr, " %s", columns[c].name);
+	fputc('\n', stderr);
+	return false;
+}
+
+static void
+add_filter(struct buf *filter, const char *name, const char *value)
+{
+	buf_printf(filter, "&%s=", name);
+	encode_percent(filter, bytes_str(value));
+}
+
+static int
+devices_options(int argc, char **argv, struct buf *filter, bool *csv)
+{
+	static const struct option options[] = { { "state", required_argument, NULL, 's' },
+		{ "locked", no_argument, NULL, 'l' }, { "users", no_argument, NULL, 'u' },
+		{ "inactive-for", required_argument, NULL, 'i' },
+		{ "sort", required_argument, NULL, 'o' }, { "csv", no_argument, NULL, 'c' },
+		{ 0 } };
+	int c;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == '?' || (c == 'o' && !set_sort(optarg)))
+			return EXIT_USAGE_FAULT;
+		if (c == 's')
+			add_filter(filter, "state", optarg);
+		else if (c == 'i')
+			add_filter(filter, "inactive_for", optarg);
+		else if (c == 'l' || c == 'u')
+			add_filter(filter, c == 'l' ? "locked" : "users", "true");
+		*csv = *csv || c == 'c';
+	}
+	return EXIT_FINE;
+}
+
 int
 verb_devices(int argc, char **argv)
 {
-	static const struct option options[] = { { "state", required_argument, NULL, 's' },
-		{ "locked", no_argument, NULL, 'l' }, { "users", no_argument, NULL, 'u' }, { 0 } };
 	struct buf filter = BUF_INIT;
-	struct text_table *table = text_table_new(device_titles);
 	json_t *all = json_array();
-	int c, code = EXIT_USAGE_FAULT;
+	bool csv = false;
+	int code;
 
 	buf_add_str(&filter, "limit=500");
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == '?')
-			goto out;
-		if (c == 's')
-			buf_printf(&filter, "&state=%s", optarg);
-		else
-			buf_add_str(&filter, c == 'l' ? "&locked=true" : "&users=true");
-	}
-	code = list(buf_str(&filter), table, all);
+	code = devices_options(argc, argv, &filter, &csv);
+	if (code == EXIT_FINE)
+		code = list(buf_str(&filter), all);
+	all = sorted(all);
 	if (code != EXIT_FINE)
 		goto out;
 	if (verbs_json)
 		print_json(all);
+	else if (csv)
+		print_csv(all);
 	else if (json_array_size(all))
-		text_table_print(table);
+		print_devices(all);
 	else
 		puts("No enrollments.");
 out:
 	buf_free(&filter);
-	text_table_free(table);
 	json_decref(all);
 	return code;
 }
@@ -169,7 +310,11 @@ int
 verb_lock(int argc, char **argv)
 {
 	bool lock = strcmp(argv[0], "lock") == 0;
-	int worst = one_argument(argc, argv, "ID");
+	int worst;
+
+	if (lock && argc == 2 && strcmp(argv[1], "--silent") == 0)
+		return silence_lock_all();
+	worst = one_argument(argc, argv, "ID");
 
 	for (int i = 1; i < argc; i++) {
 		struct buf path = BUF_INIT;

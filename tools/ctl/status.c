@@ -81,6 +81,24 @@ print_devices(const json_t *d)
 		member_int(d, "users"));
 }
 
+static void
+print_inactivity(const json_t *inactivity)
+{
+	const json_t *clock;
+	size_t i;
+
+	printf("%-14s lock-after %s; %" PRId64 " of at most %" PRId64 " locked in 24 hours\n",
+		"silence", member(inactivity, "lock_after"),
+		member_int(inactivity, "locked_last_day"), member_int(inactivity, "lock_limit"));
+	json_array_foreach(json_object_get(inactivity, "clocks"), i, clock)
+	{
+		if (!member_true(clock, "runs"))
+			printf("  does not count since %s for topic %s: %s\n",
+				member(clock, "since"), member(clock, "topic"),
+				member(clock, "words"));
+	}
+}
+
 /* Faults come first: status begins with what needs a person. */
 static void
 print_problems(const json_t *problems)
@@ -121,6 +139,7 @@ print_status(const json_t *s)
 		print_push(push);
 	}
 	print_devices(json_object_get(s, "devices"));
+	print_inactivity(json_object_get(s, "inactivity"));
 	print_certificate("SSC", json_object_get(certificates, "ssc"));
 	print_certificate("TLS", json_object_get(certificates, "tls"));
 	printf("%-14s %s\n", "certificates", member(certificates, "directory"));

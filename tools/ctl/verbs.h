@@ -31,6 +31,8 @@ int verb_reload(int argc, char **argv);
 int verb_devices(int argc, char **argv);
 int verb_show(int argc, char **argv);
 int verb_lock(int argc, char **argv);
+int verb_pause(int argc, char **argv);
+int verb_refresh(int argc, char **argv);
 int verb_access(int argc, char **argv);
 int verb_enroll_link(int argc, char **argv);
 int verb_links(int argc, char **argv);

@@ -1,0 +1,129 @@
+/* silence.c - cordonctl pause, refresh, lock --silent: what an administrator says about silence */
+#include "ctl/silence.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/client.h"
+#include "ctl/verbs.h"
+
+static int
+bulk(const char *filter, const char *action, json_t **answer)
+{
+	json_t *body = json_object(), *which = json_object();
+
+	json_object_set_new(which, filter, json_true());
+	json_object_set_new(body, "filter", which);
+	json_object_set_new(body, "action", json_string(action));
+	return verdict(client_send_json("POST", "/v1/bulk", body, answer), *answer);
+}
+
+int
+silence_lock_all(void)
+{
+	json_t *answer = NULL;
+	int code = bulk("silent", "lock", &answer);
+
+	if (code == EXIT_FINE && verbs_json)
+		print_json(answer);
+	else if (code == EXIT_FINE)
+		printf("%" PRId64 " devices waited for lock-limit when they were counted last; all "
+		       "that are silent for lock-after are being locked\n",
+			member_int(answer, "devices"));
+	json_decref(answer);
+	return code;
+}
+
+static int
+refresh_all(void)
+{
+	json_t *answer = NULL;
+	int code = bulk("all", "refresh", &answer);
+
+	if (code == EXIT_FINE && verbs_json)
+		print_json(answer);
+	else if (code == EXIT_FINE)
+		printf("%" PRId64 " devices are being asked\n", member_int(answer, "devices"));
+	json_decref(answer);
+	return code;
+}
+
+/* POSTs {"end": true} or nothing to one enrollment's verb. */
+static int
+tell(const char *id, const char *verb, bool end, json_t **answer)
+{
+	struct buf path = BUF_INIT;
+	json_t *body = json_object();
+	int status;
+
+	if (end)
+		json_object_set_new(body, "end", json_true());
+	buf_add_str(&path, "/v1/enrollments");
+	client_add_segment(&path, id);
+	client_add_segment(&path, verb);
+	status = client_send_json("POST", buf_str(&path), body, answer);
+	buf_free(&path);
+	return verdict(status, *answer);
+}
+
+static void
+say_refreshed(const char *id, const json_t *answer)
+{
+	printf("%s: %s\n", id,
+		member_true(answer, "queued") ? "asked" : "the questions wait already: pushed");
+}
+
+int
+verb_refresh(int argc, char **argv)
+{
+	int worst = argc < 2 ? EXIT_USAGE_FAULT : EXIT_FINE;
+
+	if (argc == 2 && strcmp(argv[1], "--all") == 0)
+		return refresh_all();
+	if (argc < 2)
+		fprintf(stderr, "cordonctl refresh: ID or --all is missing\n");
+	for (int i = 1; i < argc; i++) {
+		json_t *answer = NULL;
+		int code = tell(argv[i], "refresh", false, &answer);
+
+		worst = code > worst ? code : worst;
+		if (code == EXIT_FINE && verbs_json)
+			print_json(answer);
+		else if (code == EXIT_FINE)
+			say_refreshed(argv[i], answer);
+		json_decref(answer);
+	}
+	return worst;
+}
+
+static void
+say_paused(const char *id, bool end)
+{
+	if (end)
+		printf("%s: its silence counts again, from its next ask on\n", id);
+	else
+		printf("%s: its silence does not count until cordonctl pause --end %s\n", id, id);
+}
+
+int
+verb_pause(int argc, char **argv)
+{
+	bool end = argc > 1 && strcmp(argv[1], "--end") == 0;
+	int first = end ? 2 : 1, worst = argc > first ? EXIT_FINE : EXIT_USAGE_FAULT;
+
+	if (argc <= first)
+		fprintf(stderr, "cordonctl pause: ID is missing\n");
+	for (int i = first; i < argc; i++) {
+		json_t *answer = NULL;
+		int code = tell(argv[i], "pause", end, &answer);
+
+		worst = code > worst ? code : worst;
+		if (code == EXIT_FINE && verbs_json)
+			print_json(answer);
+		else if (code == EXIT_FINE)
+			say_paused(argv[i], end);
+		json_decref(answer);
+	}
+	return worst;
+}
