@@ -43,11 +43,34 @@ static const struct verb verbs[] = {
 	{ "renew", "ID... | --resume",
 		"renew identities of devices now, or go on with renewals after a halt",
 		verb_renew },
-	{ "send", "ID TYPE [KEY=VALUE...] | ID --file COMMAND.plist   [--wait SECONDS] [--no-push]",
-		"queue a command and push", verb_send },
+	{ "send",
+		"ID TYPE [KEY=VALUE|KEY=@FILE...] [--wait SECONDS] | ID --file COMMAND.plist | --all "
+		"[--state STATE] [--system macOS] [--locked] [--users] [--yes] TYPE [KEY=VALUE...]   "
+		"[--strict] [--no-push] | --help TYPE",
+		"queue a command and push; --help TYPE explains its keys", verb_send },
 	{ "push", "ID...", "ask devices to connect", verb_push },
 	{ "queue", "ID", "commands that wait", verb_queue },
+	{ "cancel", "ID UUID...", "take commands out of the queue", verb_cancel },
 	{ "results", "ID [UUID]", "what a device answered", verb_results },
+	{ "secrets", "ID", "PINs and tokens of a device; the surveillance log has who read them",
+		verb_secrets },
+	{ "remove", "ID...", "ask devices to drop their enrollment profile", verb_remove },
+	{ "release", "[--undo] ID...",
+		"tell an unknown or removed device to unenroll when it comes next", verb_release },
+	{ "forget", "[--force] ID...", "delete the record and all that hangs from it",
+		verb_forget },
+	{ "accept-topic", "TOPIC [--yes]",
+		"let a push certificate in whose topic was never ours; asks, with the number of "
+		"devices that cannot follow",
+		verb_accept_topic },
+	{ "accept-server-name", "NAME [--yes]",
+		"let the configuration change its server-name; asks, with the number of devices "
+		"that keep the old one",
+		verb_accept_server_name },
+	{ "check", "[--config FILE] [--firewall]",
+		"try the way to Apple and to our own name, certificates, directories, room; "
+		"--firewall writes what is to be opened",
+		verb_check },
 	{ "reload", "", "look at configuration and certificates now", verb_reload },
 };
 
@@ -128,7 +151,8 @@ run_verb(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(argv[0], verbs[i].name) != 0)
 			continue;
-		if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		if (argc > 1 && strcmp(argv[1], "--help") == 0 &&
+			(argc == 2 || verbs[i].run != verb_send)) {
 			printf("Usage: cordonctl %s %s\n\n%s\n", verbs[i].name, verbs[i].arguments,
 				verbs[i].text);
 			return EXIT_FINE;

@@ -3,15 +3,26 @@ EXTRA_DIST += tools/quickstart tools/packages.sh
 bin_PROGRAMS += cordonctl
 cordonctl_SOURCES = \
 	tools/cordonctl.c \
+	tools/ctl/accept.c \
+	tools/ctl/check.c \
+	tools/ctl/check.h \
+	tools/ctl/check_host.c \
+	tools/ctl/check_network.c \
 	tools/ctl/client.c \
 	tools/ctl/client.h \
 	tools/ctl/commands.c \
+	tools/ctl/commands.h \
+	tools/ctl/leave.c \
+	tools/ctl/send.c \
 	tools/ctl/devices.c \
+	tools/ctl/firewall.c \
 	tools/ctl/links.c \
 	tools/ctl/qr.c \
 	tools/ctl/qr.h \
 	tools/ctl/silence.c \
 	tools/ctl/silence.h \
+	tools/ctl/probe.c \
+	tools/ctl/probe.h \
 	tools/ctl/status.c \
 	tools/ctl/table.c \
 	tools/ctl/table.h \

@@ -41,6 +41,14 @@ int verb_send(int argc, char **argv);
 int verb_push(int argc, char **argv);
 int verb_queue(int argc, char **argv);
 int verb_results(int argc, char **argv);
+int verb_cancel(int argc, char **argv);
+int verb_secrets(int argc, char **argv);
+int verb_remove(int argc, char **argv);
+int verb_release(int argc, char **argv);
+int verb_forget(int argc, char **argv);
+int verb_accept_topic(int argc, char **argv);
+int verb_accept_server_name(int argc, char **argv);
+int verb_check(int argc, char **argv);
 
 /* Shared by the verbs. */
 void print_json(const json_t *j);
