@@ -10,6 +10,7 @@
 #include "admin/leave.h"
 #include "admin/renewals.h"
 #include "admin/status.h"
+#include "mdm/crl.h"
 #include "mdm/device.h"
 #include "mdm/enroll.h"
 #include "mdm/scep.h"
@@ -19,10 +20,13 @@
 
 const struct http_route graph_routes[] = {
 	/* devices: DESIGN "Devices" */
-	{ "/enroll", false, HTTP_GET, HTTP_DEVICE, 0, NULL, enroll_handle },
+	{ "/enroll", false, HTTP_GET | HTTP_POST, HTTP_DEVICE, MACHINE_BODY_MAX, NULL,
+		enroll_handle },
 	{ "/scep", false, HTTP_GET | HTTP_POST, HTTP_DEVICE, SCEP_BODY_MAX, NULL, scep_handle },
 	{ "/checkin", false, HTTP_PUT, HTTP_DEVICE, 0, device_limit, device_handle },
 	{ "/mdm", false, HTTP_PUT, HTTP_DEVICE, 0, device_limit, device_handle },
+	{ "/crl", false, HTTP_GET, HTTP_DEVICE, 0, NULL, crl_handle },
+	{ "/crl/", true, HTTP_GET, HTTP_DEVICE, 0, NULL, crl_handle },
 	{ "/version", false, HTTP_GET, HTTP_DEVICE | HTTP_CONTROL, 0, NULL, version_handle },
 
 	/* administrators */

@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mdm/crl.h"
 #include "mdm/command_end.h"
 #include "mdm/patrol.h"
 #include "mdm/push.h"
@@ -89,6 +90,7 @@ on_change(void *arg, struct bytes key, struct bytes value)
 
 	roster_follow(m->roster, key, value);
 	patrol_follow(m, key, value);
+	crl_follow(m, key, value);
 }
 
 static int

@@ -48,7 +48,9 @@ auth_certificate(struct mdm *m, X509 *cert, struct speaker *ret, const char **wh
 	rc = identity_load(m->store, ret->sha256, &ret->identity);
 	if (rc < 0 && rc != -ENOENT)
 		return -EIO;
-	ret->revoked = ret->identity && ret->identity->status == IDENTITY_REVOKED;
+	ret->revoked =
+		ret->identity && (ret->identity->status == IDENTITY_REVOKED ||
+					 identity_is_over(ret->identity->superseded_at, now));
 	X509_up_ref(cert);
 	ret->cert = cert;
 	return 0;

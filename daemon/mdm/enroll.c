@@ -4,7 +4,9 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mdm/enroll_page.h"
 #include "mdm/profile.h"
+#include "mdm/source.h"
 #include "pki/cms.h"
 
 #include <errno.h>
@@ -90,24 +92,28 @@ enroll_challenge(struct delivery *d, struct buf *text)
 	explicit_bzero(raw, sizeof(raw));
 }
 
-bool
-enroll_offer(struct mdm *m, const char *token, struct enroll_offer *ret, struct reply *out)
+static bool
+configured(struct mdm *m, struct reply *out)
 {
 	struct buf text = BUF_INIT;
-	char hash[2 * SHA256_LEN + 1];
+
+	if (!mdm_not_configured(m, &text))
+		return true;
+	reply_text(out, 503, buf_str(&text));
+	buf_free(&text);
+	return false;
+}
+
+static bool
+offer_under(struct mdm *m, const char hash[2 * SHA256_LEN + 1], struct enroll_offer *ret,
+	struct reply *out)
+{
+	struct buf text = BUF_INIT;
 	int rc;
 
-	memset(ret, 0, sizeof(*ret));
-	if (mdm_not_configured(m, &text)) {
-		reply_text(out, 503, buf_str(&text));
-		buf_free(&text);
-		return false;
-	}
-	if (!check_link(m, token, hash, out))
-		return false;
 	ret->delivery = delivery_new();
 	ret->delivery->created = mdm_now(m);
-	memcpy(ret->delivery->link, hash, sizeof(hash));
+	memcpy(ret->delivery->link, hash, sizeof(ret->delivery->link));
 	enroll_challenge(ret->delivery, &text);
 	rc = build(m, ret, buf_str(&text));
 	buf_wipe(&text);
@@ -118,6 +124,50 @@ enroll_offer(struct mdm *m, const char *token, struct enroll_offer *ret, struct 
 	reply_text(out, 500, "The enrollment profile cannot be made; see the journal.");
 	enroll_offer_free(ret);
 	return false;
+}
+
+bool
+enroll_offer(struct mdm *m, const char *token, struct enroll_offer *ret, struct reply *out)
+{
+	char hash[2 * SHA256_LEN + 1];
+
+	memset(ret, 0, sizeof(*ret));
+	return configured(m, out) && check_link(m, token, hash, out) &&
+	       offer_under(m, hash, ret, out);
+}
+
+/* The link that awaits this device. */
+struct awaited {
+	const struct machine *machine;
+	int64_t now;
+	char hash[2 * SHA256_LEN + 1];
+};
+
+static int
+match_machine(void *arg, const struct link *l)
+{
+	struct awaited *a = arg;
+
+	if (!l->serial || strcmp(l->serial, a->machine->serial) != 0 || link_refusal(l, a->now))
+		return 0;
+	if (l->device && (!a->machine->udid || strcmp(l->device, a->machine->udid) != 0))
+		return 0;
+	memcpy(a->hash, l->hash, sizeof(a->hash));
+	return 1;
+}
+
+bool
+enroll_offer_machine(
+	struct mdm *m, const struct machine *machine, struct enroll_offer *ret, struct reply *out)
+{
+	struct awaited a = { .machine = machine, .now = mdm_now(m) };
+
+	memset(ret, 0, sizeof(*ret));
+	if (!configured(m, out))
+		return false;
+	if (link_each(m->store, match_machine, &a) != 1)
+		return refuse(m, "This serial number is not listed here.", out);
+	return offer_under(m, a.hash, ret, out);
 }
 
 void
@@ -205,29 +255,127 @@ submit(struct mdm *m, struct http_request *r, struct enroll_offer *offer)
 	job_free(j);
 }
 
-void
-enroll_handle(struct http_request *r, void *ctx)
+/* Only strangers are counted: a valid link is never refused by rate. */
+static bool
+too_often(struct mdm *m, struct http_request *r, bool stranger)
+{
+	char source[INET6_ADDRSTRLEN];
+
+	if (!stranger)
+		return false;
+	source_address(m, r, source);
+	return !source_try(m, source);
+}
+
+static void
+reply_page(struct http_request *r, const char *organization, struct reply *out)
+{
+	struct buf page = BUF_INIT;
+	char *fault = out->status == 200 ? NULL : xstrndup(buf_str(&out->body), out->body.len);
+
+	enroll_page_build(organization, fault, &page);
+	free(fault);
+	http_reply_header(r, "Cache-Control", "no-store");
+	http_reply_header(r, "Content-Security-Policy", "default-src 'none'");
+	http_reply(r, out->status, "text/html; charset=utf-8", buf_bytes(&page));
+	buf_free(&page);
+	reply_free(out);
+}
+
+static void
+reply_refused(struct mdm *m, struct http_request *r, struct reply *out)
+{
+	if (too_often(m, r, out->status == 403)) {
+		reply_free(out);
+		source_refuse(r);
+	} else if (enroll_page_wanted(http_header(r, "User-Agent"))) {
+		reply_page(r, NULL, out);
+	} else {
+		reply(r, out);
+	}
+}
+
+static void
+reply_offer(struct mdm *m, struct http_request *r, struct enroll_offer *offer)
+{
+	bool linked = offer->delivery->link[0] != '\0';
+	struct reply out = REPLY_INIT;
+
+	if (too_often(m, r, !linked)) {
+		enroll_offer_free(offer);
+		source_refuse(r);
+	} else if (enroll_page_wanted(http_header(r, "User-Agent"))) {
+		/* Only looked at, and so is a HEAD: no delivery for it. */
+		enroll_offer_free(offer);
+		reply_page(r, linked ? m->conf->organization : NULL, &out);
+	} else if (http_method(r) == HTTP_HEAD) {
+		enroll_offer_free(offer);
+		out.type = TYPE_PROFILE;
+		reply(r, &out);
+	} else {
+		submit(m, r, offer);
+	}
+}
+
+static void
+by_link(struct mdm *m, struct http_request *r)
 {
 	struct reply out = REPLY_INIT;
 	struct buf token = BUF_INIT;
 	struct enroll_offer offer;
-	struct mdm *m = ctx;
 	int rc = http_query_get(r, "link", true, &token);
 
 	if (rc == -EINVAL) {
 		reply_text(&out, 400, "The address of this link is damaged.");
 		reply(r, &out);
 	} else if (!enroll_offer(m, rc == 0 ? buf_str(&token) : NULL, &offer, &out)) {
+		reply_refused(m, r, &out);
+	} else {
+		reply_offer(m, r, &offer);
+	}
+	buf_wipe(&token);
+}
+
+/* A device that is set up asks by itself: for serial numbers that are listed, and for no others. */
+static void
+by_machine(struct mdm *m, struct http_request *r)
+{
+	struct reply out = REPLY_INIT;
+	struct enroll_offer offer;
+	struct machine machine = { NULL, NULL };
+	const char *why = NULL;
+	int rc;
+
+	if (!m->conf->enrollment.ade_listed) {
+		http_reply_header(r, "Allow", "GET, HEAD");
+		http_reply_text(r, 405, "Devices are not enrolled by MachineInfo here.");
+		return;
+	}
+	rc = machine_read(http_body(r), m->conf->enrollment.apple_ca, &machine, &why);
+	if (rc == -ENOENT) {
+		log_error("%s: the certificates of Apple's device CA cannot be read "
+			  "(enrollment.apple-ca)",
+			m->conf->enrollment.apple_ca ? m->conf->enrollment.apple_ca : "(none)");
+		reply_text(&out, 503, "The server is not set up for this.");
 		reply(r, &out);
-	} else if (http_method(r) == HTTP_HEAD) {
-		/* Only looked at: no delivery for it. */
-		enroll_offer_free(&offer);
-		out.type = TYPE_PROFILE;
-		reply(r, &out);
+	} else if (rc < 0) {
+		refuse(m, why, &out);
+		reply_refused(m, r, &out);
+	} else if (!enroll_offer_machine(m, &machine, &offer, &out)) {
+		reply_refused(m, r, &out);
 	} else {
 		submit(m, r, &offer);
 	}
-	buf_wipe(&token);
+	machine_free(&machine);
+}
+
+void
+enroll_handle(struct http_request *r, void *ctx)
+{
+	if (http_method(r) == HTTP_POST)
+		by_machine(ctx, r);
+	else
+		by_link(ctx, r);
 }
 
 static struct link *

@@ -2,13 +2,14 @@
 #ifndef CORDON_MDM_ENROLL_H
 #define CORDON_MDM_ENROLL_H
 
+#include "mdm/machine.h"
 #include "mdm/mdm.h"
 #include "mdm/reply.h"
 #include "store/delivery.h"
 #include "store/enrollment.h"
 #include "store/link.h"
 
-/* For the route table: GET; ctx is the struct mdm. */
+/* For the route table: GET by a link, POST of a MachineInfo; ctx is the struct mdm. */
 void enroll_handle(struct http_request *r, void *ctx);
 
 /* One profile to be delivered: not yet in the store, not yet signed. */
@@ -21,6 +22,9 @@ struct enroll_offer {
  * not (503 "MDM not configured", 403 with a sentence).
  */
 bool enroll_offer(struct mdm *m, const char *token, struct enroll_offer *ret, struct reply *out);
+/* The same for a device that is awaited: a valid link is bound to its serial number. */
+bool enroll_offer_machine(
+	struct mdm *m, const struct machine *machine, struct enroll_offer *ret, struct reply *out);
 void enroll_offer_free(struct enroll_offer *o);
 /* Gives the delivery a new challenge, and appends its text: the only time that it is known. */
 void enroll_challenge(struct delivery *d, struct buf *text);

@@ -23,12 +23,18 @@ daemon_mdm_libmdm_a_SOURCES = \
 	daemon/mdm/command_value.h \
 	daemon/mdm/connect.c \
 	daemon/mdm/connect.h \
+	daemon/mdm/crl.c \
+	daemon/mdm/crl.h \
 	daemon/mdm/device.c \
 	daemon/mdm/device.h \
 	daemon/mdm/enqueue.c \
 	daemon/mdm/enqueue.h \
 	daemon/mdm/enroll.c \
 	daemon/mdm/enroll.h \
+	daemon/mdm/enroll_page.c \
+	daemon/mdm/enroll_page.h \
+	daemon/mdm/machine.c \
+	daemon/mdm/machine.h \
 	daemon/mdm/mdm.c \
 	daemon/mdm/mdm.h \
 	daemon/mdm/message.c \

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "mdm/crl.h"
 #include "pki/cert.h"
 #include "store/meta.h"
 
@@ -19,6 +20,7 @@ mdm_fini(struct mdm *m)
 	table_free(m->sessions);
 	table_free(m->scep_busy);
 	table_free(m->renewal_looks);
+	crl_free(m);
 	table_free(m->sources);
 	table_free(m->installs);
 	m->installs = NULL;

@@ -275,6 +275,20 @@ party_bind_first(struct mdm *m, struct enrollment *e, const struct speaker *who)
 	return rc;
 }
 
+static int
+note_superseded(struct mdm *m, const unsigned char cert[SHA256_LEN])
+{
+	struct identity *i;
+	int rc = identity_load(m->store, cert, &i);
+
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	i->superseded_at = mdm_now(m);
+	rc = identity_save(m->store, i);
+	identity_free(i);
+	return rc;
+}
+
 int
 party_bind_renewal(struct mdm *m, struct enrollment *e, const struct speaker *who)
 {
@@ -284,6 +298,8 @@ party_bind_renewal(struct mdm *m, struct enrollment *e, const struct speaker *wh
 		return rc;
 	if (e->previous.set && !is_bound(&e->previous, who->sha256))
 		rc = party_revoke(m, e->previous.cert);
+	if (rc == 0 && e->current.set)
+		rc = note_superseded(m, e->current.cert);
 	e->previous = e->current;
 	make_current(m, e, who);
 	renewal_succeeded(m, e);
@@ -442,6 +458,10 @@ revoke_all(struct mdm *m, const struct enrollment *e)
 int
 party_remove(struct mdm *m, struct enrollment *e, enum removal cause, const char *actor)
 {
+	const struct command_verdict ended = { .how = END_CANCELLED,
+		.generation = e->generation,
+		.actor = actor,
+		.why = "the enrollment ended" };
 	int rc = 0;
 
 	/* A device enrolled by hand whose renewal failed may fall out of management. */
@@ -458,10 +478,6 @@ party_remove(struct mdm *m, struct enrollment *e, enum removal cause, const char
 		buf_wipe(&e->token);
 		mem_wipe_str(e->magic);
 		e->magic = NULL;
-	const struct command_verdict ended = { .how = END_CANCELLED,
-		.generation = e->generation,
-		.actor = actor,
-		.why = "the enrollment ended" };
 		rc = revoke_all(m, e);
 		if (rc == 0)
 			rc = command_end_all(m, e->id, &ended, NULL);

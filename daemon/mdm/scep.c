@@ -44,10 +44,11 @@ key_fault(const struct scep_request *q)
 
 /* 0 with g->earlier set or not: the same transaction and key get the same certificate. */
 static int
-find_earlier(struct mdm *m, const struct scep_request *q, struct scep_grant *g)
+find_earlier(struct mdm *m, const struct scep_request *q, const unsigned char spki[SHA256_LEN],
+	struct scep_grant *g)
 {
 	unsigned char cert[SHA256_LEN];
-	int rc = identity_by_transaction(m->store, q->transaction, q->spki, cert);
+	int rc = identity_by_transaction(m->store, q->transaction, spki, cert);
 
 	if (rc == 0)
 		rc = identity_load(m->store, cert, &g->earlier);
@@ -178,6 +179,20 @@ entitle(struct mdm *m, const struct scep_request *q, struct scep_grant *g, enum 
 				     : "There is no challenge in the request.");
 }
 
+/* Nothing is ever pending here, but an answer may have been lost: its certificate, once more. */
+static int
+poll_answer(struct mdm *m, const struct scep_request *q, struct scep_grant *g, enum scep_fail *fail,
+	const char **why)
+{
+	unsigned char spki[SHA256_LEN];
+
+	if (cert_spki_sha256(q->signer, spki) < 0 || find_earlier(m, q, spki, g) < 0)
+		return -EIO;
+	if (g->earlier)
+		return 0;
+	return refuse(fail, SCEP_BAD_CERT_ID, why, "No certificate waits for this transaction.");
+}
+
 int
 scep_authorise(struct mdm *m, const struct scep_request *q, struct scep_grant *ret,
 	enum scep_fail *fail, const char **why)
@@ -185,6 +200,8 @@ scep_authorise(struct mdm *m, const struct scep_request *q, struct scep_grant *r
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
+	if (q->type == SCEP_CERT_POLL)
+		return poll_answer(m, q, ret, fail, why);
 	if (q->type != SCEP_PKCS_REQ && q->type != SCEP_RENEWAL_REQ)
 		return refuse(fail, SCEP_BAD_REQUEST, why, "This kind of request is not served.");
 	if (!q->csr || !q->key)
@@ -192,7 +209,7 @@ scep_authorise(struct mdm *m, const struct scep_request *q, struct scep_grant *r
 	*why = key_fault(q);
 	if (*why)
 		return refuse(fail, SCEP_BAD_ALG, why, *why);
-	if (find_earlier(m, q, ret) < 0)
+	if (find_earlier(m, q, q->spki, ret) < 0)
 		return -EIO;
 	rc = ret->earlier ? 0 : entitle(m, q, ret, fail, why);
 	if (rc == 0 && !ret->earlier && m->scep_busy &&

@@ -10,6 +10,7 @@
 #include "mdm/profile.h"
 #include "mdm/reply.h"
 #include "mdm/scep.h"
+#include "mdm/source.h"
 #include "pki/ca.h"
 #include "pki/cert.h"
 
@@ -25,6 +26,7 @@ struct job {
 	struct http_request *r;
 	struct certdir *certs;
 	struct buf in, out;
+	char source[INET6_ADDRSTRLEN];
 	bool allow_sha1;
 	int64_t now, lifetime;
 	char *organization;
@@ -134,7 +136,7 @@ say_refused(struct job *j)
 	m->numbers.scep_refused++;
 	if (mdm_may_say(&m->strays, NULL))
 		log_event(EV_SCEP_REFUSED, FIELDS(F_REASON(j->why)),
-			"Refused a certificate request from %s: %s", http_peer(j->r), j->why);
+			"Refused a certificate request from %s: %s", j->source, j->why);
 }
 
 static void
@@ -188,6 +190,14 @@ mark_busy(struct job *j)
 	j->busy = true;
 }
 
+/* It was opened all the same: a valid challenge is never refused by rate. */
+static void
+refuse_rate(struct job *j)
+{
+	source_refuse(j->r);
+	job_free(j);
+}
+
 static void
 open_done(void *arg)
 {
@@ -198,13 +208,21 @@ open_done(void *arg)
 		j->why = "The request cannot be accepted as it is.";
 	else if (j->rc < 0) {
 		j->m->numbers.scep_refused++;
-		fail(j, 400, "This is not a SCEP message for this server.");
+		if (!source_try(j->m, j->source))
+			refuse_rate(j);
+		else
+			fail(j, 400, "This is not a SCEP message for this server.");
 		return;
 	} else {
 		rc = scep_authorise(j->m, j->q, &j->grant, &j->fail, &j->why);
 	}
 	if (rc == -EBUSY || rc == -EIO) {
 		fail(j, 503, "The server is busy; try again in a minute.");
+		return;
+	}
+	if (j->why && !source_try(j->m, j->source)) {
+		j->m->numbers.scep_refused++;
+		refuse_rate(j);
 		return;
 	}
 	if (j->why)
@@ -219,6 +237,7 @@ static void
 operate(struct mdm *m, struct http_request *r, struct buf *in)
 {
 	struct job *j = xcalloc(1, sizeof(*j));
+	enum worker_lane lane;
 
 	j->m = m;
 	j->r = r;
@@ -228,7 +247,10 @@ operate(struct mdm *m, struct http_request *r, struct buf *in)
 	j->now = mdm_now(m);
 	j->lifetime = m->conf->identity.lifetime;
 	j->organization = m->conf->organization ? xstrdup(m->conf->organization) : NULL;
-	if (worker_submit(m->worker, WORKER_CRYPTO, open_work, open_done, j) < 0)
+	source_address(m, r, j->source);
+	/* Who tried too often waits behind everybody else. */
+	lane = source_exhausted(m, j->source) ? WORKER_SLOW : WORKER_CRYPTO;
+	if (worker_submit(m->worker, lane, open_work, open_done, j) < 0)
 		fail(j, 503, "The server is busy; try again in a minute.");
 }
 

@@ -256,3 +256,42 @@ cms_verify_detached(struct bytes header, struct bytes body, bool allow_sha1, X50
 
 	return f;
 }
+
+static enum cms_fault
+open_parsed(CMS_ContentInfo *cms, X509 **cert, BIO *out)
+{
+	enum cms_digest ignored;
+	CMS_SignerInfo *si;
+	enum cms_fault f;
+
+	if (CMS_is_detached(cms) == 1)
+		return CMS_MALFORMED;
+	f = cms_signer(cms, &si, cert);
+	if (f != CMS_OK)
+		return f;
+	if (cms_signer_digest(si, true, &ignored) < 0)
+		return CMS_DIGEST;
+
+	return cms_verify(cms, *cert, NULL, out) ? CMS_OK : CMS_MISMATCH;
+}
+
+enum cms_fault
+cms_open_signed(struct bytes in, X509 **signer, struct buf *content)
+{
+	CMS_ContentInfo *cms = cms_parse(in, NID_pkcs7_signed);
+	BIO *out = BIO_new(BIO_s_mem());
+	enum cms_fault f = CMS_MALFORMED;
+	X509 *cert = NULL;
+
+	if (cms && out)
+		f = open_parsed(cms, &cert, out);
+	if (f == CMS_OK) {
+		X509_up_ref(cert);
+		*signer = cert;
+		coding_take_bio(content, out);
+	}
+	BIO_free(out);
+	CMS_ContentInfo_free(cms);
+
+	return f;
+}

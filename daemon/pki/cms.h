@@ -37,6 +37,12 @@ enum cms_fault cms_verify_detached(struct bytes header, struct bytes body, bool 
 	X509 **signer, enum cms_digest *digest);
 
 /*
+ * A SignedData that embeds its content, by one signer whose certificate is in it, SHA-1 or better:
+ * *signer is the caller's, `content` is appended.  Who the signer is, is not judged here.
+ */
+enum cms_fault cms_open_signed(struct bytes in, X509 **signer, struct buf *content);
+
+/*
  * The steps of it, which SCEP takes too.
  */
 

@@ -19,6 +19,8 @@ daemon_pki_libpki_a_SOURCES = \
 	daemon/pki/cms.h \
 	daemon/pki/coding.c \
 	daemon/pki/coding.h \
+	daemon/pki/crl.c \
+	daemon/pki/crl.h \
 	daemon/pki/csr.c \
 	daemon/pki/csr.h \
 	daemon/pki/key.c \

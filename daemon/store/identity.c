@@ -22,6 +22,7 @@ static const struct field fields[] = {
 	FIELD_OF(11, struct identity, status, IDENTITY_REVOKED + 1),
 	FIELD(12, FIELD_INT, struct identity, revoked_at),
 	FIELD_SIZED(13, FIELD_BYTES, struct identity, pin),
+	FIELD(14, FIELD_INT, struct identity, superseded_at),
 };
 
 struct identity *
@@ -40,16 +41,11 @@ identity_free(struct identity *i)
 }
 
 int
-identity_load(struct store *s, const unsigned char cert[SHA256_LEN], struct identity **ret)
+identity_decode(const unsigned char cert[SHA256_LEN], struct bytes value, struct identity **ret)
 {
-	struct buf key = BUF_INIT, value = BUF_INIT;
-	int r = store_get(s, record_key_bytes(&key, 'i', bytes_of(cert, SHA256_LEN)), &value);
 	struct identity *i = identity_new();
+	int r = fields_decode(fields, FIELD_COUNT(fields), value, i, NULL, NULL);
 
-	if (r == 0)
-		r = fields_decode(fields, FIELD_COUNT(fields), buf_bytes(&value), i, NULL, NULL);
-	buf_free(&value);
-	buf_free(&key);
 	if (r < 0) {
 		identity_free(i);
 		return r;
@@ -57,6 +53,19 @@ identity_load(struct store *s, const unsigned char cert[SHA256_LEN], struct iden
 	memcpy(i->cert, cert, SHA256_LEN);
 	*ret = i;
 	return 0;
+}
+
+int
+identity_load(struct store *s, const unsigned char cert[SHA256_LEN], struct identity **ret)
+{
+	struct buf key = BUF_INIT, value = BUF_INIT;
+	int r = store_get(s, record_key_bytes(&key, 'i', bytes_of(cert, SHA256_LEN)), &value);
+
+	if (r == 0)
+		r = identity_decode(cert, buf_bytes(&value), ret);
+	buf_free(&value);
+	buf_free(&key);
+	return r;
 }
 
 int

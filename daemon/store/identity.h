@@ -33,13 +33,24 @@ struct identity {
 	int64_t issued_at, not_after;
 	enum identity_status status;
 	int64_t revoked_at;
+	int64_t superseded_at; /* TokenUpdate of its successor; 0: none */
 	unsigned char pin[SHA256_LEN]; /* hash over the unsigned parts of its Mdm-Signature; zero:
 					  none yet */
 };
 
+#define IDENTITY_OVERLAP (30 * 86400) /* seconds it is accepted beside its successor */
+static inline bool
+identity_is_over(int64_t superseded_at, int64_t now)
+{
+	return superseded_at != 0 && now - superseded_at > IDENTITY_OVERLAP;
+}
+
 struct identity *identity_new(void);
 void identity_free(struct identity *i);
 int identity_load(struct store *s, const unsigned char cert[SHA256_LEN], struct identity **ret);
+/* The value of an 'i' record as the on_change hook sees it. */
+int identity_decode(
+	const unsigned char cert[SHA256_LEN], struct bytes value, struct identity **ret);
 int identity_save(struct store *s, const struct identity *i);
 /* The certificate hash that the transaction got.  0, -ENOENT. */
 int identity_by_transaction(struct store *s, const char *transaction,

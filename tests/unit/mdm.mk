@@ -2,7 +2,6 @@
 MDM_KIT = tests/unit/mdm_kit.c tests/unit/mdm_kit.h
 MDM_TEST_LIBS = daemon/mdm/libmdm.a daemon/net/libnet.a daemon/store/libstore.a daemon/policy/libpolicy.a \
 	daemon/conf/libconf.a daemon/pki/libpki.a daemon/base/libbase.a $(CMOCKA_LIBS) $(SYSTEM_LIBS)
-EXTRA_DIST += etc/apple-schema/commands.tsv etc/apple-schema/LICENSE.apple-device-management.txt
 
 check_PROGRAMS += tests/unit/test_message
 tests_unit_test_message_SOURCES = tests/unit/test_message.c
@@ -55,3 +54,8 @@ tests_unit_test_patrol_SOURCES = tests/unit/test_patrol.c $(MDM_KIT)
 tests_unit_test_patrol_LDADD = $(MDM_TEST_LIBS)
 tests_unit_test_patrol_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_put,--wrap=store_numbers,--wrap=fdatasync
 TESTS += tests/unit/test_patrol
+
+check_PROGRAMS += tests/unit/test_renewal
+tests_unit_test_renewal_SOURCES = tests/unit/test_renewal.c $(MDM_KIT)
+tests_unit_test_renewal_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_renewal

@@ -12,6 +12,7 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "base/proplist.h"
+#include "mdm/crl.h"
 #include "mdm/device.h"
 #include "pki/ca.h"
 #include "pki/cert.h"
@@ -44,6 +45,7 @@ static void
 follow(void *arg, struct bytes key, struct bytes value)
 {
 	roster_follow(((struct kit *)arg)->m.roster, key, value);
+	crl_follow(&((struct kit *)arg)->m, key, value);
 }
 
 static void
@@ -167,12 +169,13 @@ static void
 record_identity(struct kit_device *d, const struct kit_issue *issue)
 {
 	struct identity *i = identity_new();
+	const ASN1_INTEGER *serial = X509_get0_serialNumber(d->cert);
 
 	memcpy(i->cert, d->sha256, SHA256_LEN);
 	memcpy(i->number, d->number, sizeof(i->number));
 	memcpy(i->ca, d->kit->certs.ssc.sha256, SHA256_LEN);
 	cert_to_der(d->cert, &i->der);
-	buf_add_u8(&i->serial, 1);
+	buf_add(&i->serial, ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
 	if (issue->link)
 		snprintf(i->link, sizeof(i->link), "%s", issue->link);
 	i->renewal_of = issue->renewal_of ? xstrdup(issue->renewal_of) : NULL;

@@ -49,3 +49,8 @@ tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/h
 	tests/unit/http_bed.h tests/unit/net_fixture.c tests/unit/net_fixture.h
 tests_unit_test_http_limits_LDADD = $(LIBS_OF_NET) $(CMOCKA_LIBS) $(SYSTEM_LIBS)
 TESTS += tests/unit/test_http_limits
+
+check_PROGRAMS += tests/unit/test_proxy
+tests_unit_test_proxy_SOURCES = tests/unit/test_proxy.c
+tests_unit_test_proxy_LDADD = $(LIBS_OF_NET) $(CMOCKA_LIBS) $(SYSTEM_LIBS)
+TESTS += tests/unit/test_proxy

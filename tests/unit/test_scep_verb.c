@@ -271,6 +271,34 @@ links_that_ended_give_nothing(void **ctx)
 	delivery_free(d);
 }
 
+/* Nothing is ever pending, but a client whose answer was lost may ask so. */
+static void
+a_poll_gives_the_certificate_again(void **ctx)
+{
+	struct kit *k = *ctx;
+	struct delivery *d = deliver(k, "right", NULL);
+	struct subject s = { .common_name = (char *)(uintptr_t) "throw-away" };
+	X509 *signer = ca_new_ssc(rsa, &s, kit_now(), 86400), *issued;
+	struct scep_request *q = request("tx", rsa, "right", NULL);
+	struct scep_grant g;
+
+	assert_int_equal(ask(k, q, &g), 0);
+	issued = grant(k, q, &g);
+	scep_grant_free(&g);
+	scep_request_free(q);
+	q = request("tx", rsa, "", signer);
+	q->type = SCEP_CERT_POLL;
+	assert_int_equal(ask(k, q, &g), 0);
+	assert_non_null(g.earlier);
+	scep_grant_free(&g);
+	strcpy(q->transaction, "another");
+	assert_int_equal(ask(k, q, &g), -100 - SCEP_BAD_CERT_ID);
+	scep_request_free(q);
+	X509_free(issued);
+	X509_free(signer);
+	delivery_free(d);
+}
+
 static void
 weak_and_strange_requests_are_refused(void **ctx)
 {
@@ -286,7 +314,9 @@ weak_and_strange_requests_are_refused(void **ctx)
 	assert_int_equal(ask(k, q, &g), -100 - SCEP_BAD_ALG);
 	scep_request_free(q);
 	q = request("tx", rsa, "right", NULL);
-	q->type = SCEP_CERT_POLL;
+	q->type = SCEP_GET_CERT;
+	assert_int_equal(ask(k, q, &g), -100 - SCEP_BAD_REQUEST);
+	q->type = SCEP_GET_CRL;
 	assert_int_equal(ask(k, q, &g), -100 - SCEP_BAD_REQUEST);
 	scep_request_free(q);
 	delivery_free(d);
@@ -390,6 +420,7 @@ main(void)
 		TEST(each_further_use_revokes_the_one_before),
 		TEST(bad_challenges_are_refused),
 		TEST(links_that_ended_give_nothing),
+		TEST(a_poll_gives_the_certificate_again),
 		TEST(weak_and_strange_requests_are_refused),
 		TEST(an_enrolled_identity_renews_itself),
 		TEST(removed_and_foreign_identities_renew_nothing),
