@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/arguments.h"
 #include "admin/notify.h"
 #include "admin/warn.h"
 #include "base/clock.h"
@@ -527,6 +528,7 @@ reload_look(void *arg)
 	}
 	reload_watch(g); /* before anything is read: what changes meanwhile comes as an event */
 	look_conf(g);
+	arguments_load_schema(&g->admin);
 	s = scan_new(g);
 	if (worker_submit(g->admin.mdm.worker, WORKER_SLOW, scan_work, scan_done, s) == 0)
 		g->scan = s;

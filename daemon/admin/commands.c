@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "admin/answer.h"
+#include "admin/arguments.h"
 #include "admin/target.h"
 #include "base/mem.h"
 #include "base/proplist.h"
@@ -14,7 +15,6 @@
 #include "store/result.h"
 
 #define IDS_MAX 1000 /* in one path */
-#define WORDS_MAX 256
 #define RESULT_MAX (17u << 20)
 
 void
@@ -175,10 +175,42 @@ set_status(json_t *status, const char *id, const char *key, const char *text)
 	json_object_set_new(status, id, one);
 }
 
+/* A user channel is judged by what its device said of itself. */
+static void
+check_fit(struct admin *a, const struct ids *ids, const struct command *c,
+	struct schema_notes *warnings)
+{
+	const struct schema_command *known = schema_find(a->schema, c->type);
+	struct enrollment *e = NULL, *device = NULL;
+
+	if (!known || ids->count != 1 || enrollment_load(a->mdm.store, ids->items[0], &e) < 0)
+		return;
+	if (e->parent && enrollment_load(a->mdm.store, e->parent, &device) == 0) {
+		device->channel = e->channel;
+		schema_check_fit(known, device, warnings);
+	} else {
+		schema_check_fit(known, e, warnings);
+	}
+	enrollment_free(device);
+	enrollment_free(e);
+}
+
+static void
+add_fault(struct admin *a, json_t *body, json_t *status, const char *id, int fault, bool only)
+{
+	struct buf text = BUF_INIT;
+
+	enqueue_fault_text(&a->mdm, id, fault, &text);
+	set_status(status, id, "command_error", buf_str(&text));
+	if (only)
+		json_object_set_new(body, "error", json_text(buf_str(&text)));
+	buf_free(&text);
+}
+
 /* Queues `c` for all ids and answers in NanoMDM's shape. */
 static void
 enqueue(struct admin *a, struct http_request *r, const struct ids *ids, const struct command *c,
-	bool no_push)
+	bool no_push, struct schema_notes *warnings)
 {
 	struct buf actor = BUF_INIT;
 	struct enqueue_options o = { .by_person = true, .no_push = no_push };
@@ -191,23 +223,46 @@ enqueue(struct admin *a, struct http_request *r, const struct ids *ids, const st
 	queued = mdm_enqueue(&a->mdm, (const char *const *)ids->items, ids->count, c, &o, fault);
 	for (size_t i = 0; i < ids->count && queued >= 0; i++)
 		if (fault[i])
-			set_status(status, ids->items[i], "command_error",
-				enqueue_fault_words(fault[i]));
+			add_fault(a, body, status, ids->items[i], fault[i], ids->count == 1);
 	if (json_object_size(status))
 		json_object_set(body, "status", status);
 	if (no_push)
 		json_object_set_new(body, "no_push", json_true());
 	json_object_set_new(body, "command_uuid", json_text(c->uuid));
 	json_object_set_new(body, "request_type", json_text(c->type));
-	if (queued < 0)
+	if (queued < 0) {
 		json_object_set_new(body, "command_error", json_text(enqueue_fault_words(queued)));
-	if (queued < 0 || (ids->count == 1 && fault[0]))
-		json_object_set_new(body, "error",
-			json_text(enqueue_fault_words(queued < 0 ? queued : fault[0])));
+		json_object_set_new(body, "error", json_text(enqueue_fault_words(queued)));
+	}
+	check_fit(a, ids, c, warnings);
+	arguments_warnings(body, warnings);
 	answer_json(r, queued <= 0 ? 500 : (size_t)queued < ids->count ? 207 : 200, body);
 	json_decref(status);
 	free(fault);
 	buf_free(&actor);
+}
+
+static bool
+is_set(struct http_request *r, const char *name)
+{
+	struct buf text = BUF_INIT;
+	bool set = http_query_get(r, name, false, &text) == 0 && text.len > 0;
+
+	buf_free(&text);
+	return set;
+}
+
+/* Scripts of NanoMDM's send what they like; who asks for it gets it checked. */
+static int
+read_command(struct admin *a, struct http_request *r, struct command *c,
+	struct schema_notes *warnings, char **why)
+{
+	bool strict = is_set(r, "strict");
+	int rc = command_from_plist(http_body(r), c, why);
+
+	if (rc == 0 && (strict || is_set(r, "check")))
+		rc = command_check(a->schema, c, strict, warnings, why);
+	return rc;
 }
 
 void
@@ -215,69 +270,71 @@ commands_enqueue_handle(struct http_request *r, void *ctx)
 {
 	struct admin *a = ctx;
 	struct ids *ids = xcalloc(1, sizeof(*ids));
-	struct buf nopush = BUF_INIT;
+	struct schema_notes warnings = { 0 };
 	struct command c = { 0 };
 	char *why = NULL;
-	bool no_push;
 
-	no_push = http_query_get(r, "nopush", false, &nopush) == 0 && nopush.len;
 	if (!ids_read(a, ids, http_path(r) + strlen("/v1/enqueue/")))
 		answer_error(r, 400, "up to %d ids, separated by commas, are wanted in the path",
 			IDS_MAX);
-	else if (command_from_plist(http_body(r), &c, &why) < 0)
+	else if (read_command(a, r, &c, &warnings, &why) < 0)
 		answer_error(r, 400, "%s", why ? why : "this is not a command");
 	else
-		enqueue(a, r, ids, &c, no_push);
+		enqueue(a, r, ids, &c, is_set(r, "nopush"), &warnings);
 	command_free(&c);
+	schema_notes_free(&warnings);
 	free(why);
-	buf_free(&nopush);
 	ids_free(ids);
 	free(ids);
-}
-
-static size_t
-words_of(const json_t *arguments, const char **words)
-{
-	const json_t *item;
-	size_t i, count = 0;
-
-	json_array_foreach(arguments, i, item)
-	{
-		if (count < WORDS_MAX && json_is_string(item))
-			words[count++] = json_string_value(item);
-	}
-	return count;
 }
 
 void
 commands_send(struct admin *a, struct http_request *r, const char *id, const char *rest)
 {
 	struct ids *ids = xcalloc(1, sizeof(*ids));
-	const char *words[WORDS_MAX], *type;
+	struct schema_notes warnings = { 0 };
 	struct command c = { 0 };
-	json_t *body = answer_body(r), *arguments;
+	json_t *body = answer_body(r);
 	char *why = NULL;
 
 	(void)rest;
 	if (!body)
 		goto out;
-	type = json_string_value(json_object_get(body, "request_type"));
-	arguments = json_object_get(body, "arguments");
 	ids->items[ids->count++] = xstrdup(id);
-	if (!type || json_array_size(arguments) > WORDS_MAX)
-		answer_error(r, 400,
-			"request_type, and at most %d arguments \"key=value\", are wanted",
-			WORDS_MAX);
-	else if (command_from_words(type, words, words_of(arguments, words), &c, &why) < 0)
+	if (!arguments_command(a, body, &c, &warnings, &why))
 		answer_error(r, 400, "%s", why ? why : "this command cannot be built");
 	else
-		enqueue(a, r, ids, &c, json_is_true(json_object_get(body, "no_push")));
+		enqueue(a, r, ids, &c, json_is_true(json_object_get(body, "no_push")), &warnings);
 	command_free(&c);
+	schema_notes_free(&warnings);
 	free(why);
 	json_decref(body);
 out:
 	ids_free(ids);
 	free(ids);
+}
+
+void
+commands_cancel(struct admin *a, struct http_request *r, const char *id, const char *rest)
+{
+	struct buf actor = BUF_INIT;
+	bool offered = false;
+	json_t *body;
+	int rc;
+
+	target_actor(r, &actor);
+	rc = rest ? mdm_cancel(&a->mdm, id, rest, buf_str(&actor), &offered) : -ENOENT;
+	buf_free(&actor);
+	if (rc == -ENOENT) {
+		answer_error(r, 404, "%s: no command with this UUID waits", id);
+	} else if (rc < 0) {
+		answer_error(r, 503, "%s: the store takes no changes now: %s", id, strerror(-rc));
+	} else {
+		body = json_object();
+		json_object_set_new(body, "command_uuid", json_text(rest));
+		json_object_set_new(body, "handed_out", json_boolean(offered));
+		answer_json(r, 200, body);
+	}
 }
 
 void

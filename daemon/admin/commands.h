@@ -6,12 +6,15 @@
 
 /* Below /v1/enrollments/{id}; `rest` is the further part or NULL. */
 void commands_queue(struct admin *a, struct http_request *r, const char *id, const char *rest);
-/* {"request_type", "arguments": ["key=value"], "no_push"} */
+/* {"request_type", "arguments", "strict", "no_push"}: arguments.h */
 void commands_send(struct admin *a, struct http_request *r, const char *id, const char *rest);
+/* DELETE queue/{uuid} */
+void commands_cancel(struct admin *a, struct http_request *r, const char *id, const char *rest);
 void commands_results(struct admin *a, struct http_request *r, const char *id, const char *rest);
 
 /* NanoMDM's: PUT /v1/enqueue/{id,id...}?nopush=, GET /v1/push/{id,id...}; 200, 207, 500
- * (facts/anchors.md 1.5). */
+ * (facts/anchors.md 1.5); ?check=true refuses what the schema does not allow, ?strict=true also
+ * what it does not know. */
 void commands_enqueue_handle(struct http_request *r, void *ctx);
 void commands_push_handle(struct http_request *r, void *ctx);
 

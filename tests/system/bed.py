@@ -199,7 +199,8 @@ push: {{ host = "localhost"; port = {self.apns_port}; trust = "{self.dir}/apple/
 
     def start(self, wait=True, **environment):
         p = self.begin('cordond', f'{BUILD}/cordond', '-c', self.conf, log=self.log,
-                       env={**os.environ, 'RUNTIME_DIRECTORY': self.rundir, **environment})
+                       env={**os.environ, 'RUNTIME_DIRECTORY': self.rundir,
+                            'CORDON_SCHEMA': f'{SOURCE}/etc/apple-schema/commands.tsv', **environment})
         if wait:
             def up():
                 if p.poll() is not None:

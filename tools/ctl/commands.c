@@ -1,4 +1,4 @@
-/* commands.c - cordonctl send, push, queue, results: commands and what became of them */
+/* commands.c - cordonctl push, queue, cancel, results: commands and what became of them */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,23 +7,22 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "ctl/client.h"
+#include "ctl/commands.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 
-#define COMMAND_FILE_MAX (16u << 20)
 #define WAIT_STEP_US 100000
 
-static int
-missing(const char *verb, const char *what)
+int
+command_missing(const char *verb, const char *what)
 {
 	fprintf(stderr, "cordonctl %s: %s is missing\n", verb, what);
 	return EXIT_USAGE_FAULT;
 }
 
-static void
-enrollment_path(struct buf *path, const char *id, const char *rest)
+void
+command_path(struct buf *path, const char *id, const char *rest)
 {
 	buf_reset(path);
 	buf_add_str(path, "/v1/enrollments");
@@ -74,15 +73,15 @@ print_result(const json_t *r)
 }
 
 /* Asks for the result until it is there or the time is over. */
-static int
-wait_result(const char *id, const char *uuid, long seconds)
+int
+command_wait(const char *id, const char *uuid, long seconds)
 {
 	int64_t end = clock_mono_ms() + seconds * 1000;
 	struct buf path = BUF_INIT;
 	json_t *r = NULL;
 	int status;
 
-	enrollment_path(&path, id, "/results");
+	command_path(&path, id, "/results");
 	client_add_segment(&path, uuid);
 	for (;;) {
 		status = client_get(buf_str(&path), &r);
@@ -112,110 +111,6 @@ wait_result(const char *id, const char *uuid, long seconds)
 	return status;
 }
 
-struct sending {
-	const char *id, *type, *file;
-	char **arguments;
-	int count;
-	long wait;
-	bool no_push;
-};
-
-static int
-parse_send(int argc, char **argv, struct sending *s)
-{
-	static const struct option options[] = { { "file", required_argument, NULL, 'f' },
-		{ "wait", required_argument, NULL, 'w' }, { "no-push", no_argument, NULL, 'n' },
-		{ 0 } };
-	int c;
-
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		char *end = NULL;
-
-		if (c == '?')
-			return EXIT_USAGE_FAULT;
-		if (c == 'f')
-			s->file = optarg;
-		if (c == 'n')
-			s->no_push = true;
-		if (c == 'w') {
-			s->wait = strtol(optarg, &end, 10);
-			if (*end || s->wait < 1)
-				return missing("send", "a number of seconds after --wait");
-		}
-	}
-	if (optind == argc)
-		return missing("send", "ID");
-	s->id = argv[optind++];
-	if (!s->file && optind == argc)
-		return missing("send", "a command's name, or --file,");
-	if (!s->file)
-		s->type = argv[optind++];
-	s->arguments = argv + optind;
-	s->count = argc - optind;
-	return 0;
-}
-
-static int
-send_file(const struct sending *s, json_t **answer)
-{
-	struct buf content = BUF_INIT, path = BUF_INIT;
-	int status, err = file_read(s->file, COMMAND_FILE_MAX, &content, NULL);
-
-	if (err < 0) {
-		fprintf(stderr, "cordonctl: %s: %s\n", s->file, strerror(-err));
-		return EXIT_NO_INPUT;
-	}
-	buf_add_str(&path, "/v1/enqueue");
-	client_add_segment(&path, s->id);
-	if (s->no_push)
-		buf_add_str(&path, "?nopush=1");
-	status = client_request(
-		"PUT", buf_str(&path), "application/xml", buf_bytes(&content), answer);
-	buf_free(&content);
-	buf_free(&path);
-	return verdict(status, *answer);
-}
-
-static int
-send_typed(const struct sending *s, json_t **answer)
-{
-	json_t *body = json_object(), *arguments = json_array();
-	struct buf path = BUF_INIT;
-	int status;
-
-	json_object_set_new(body, "request_type", json_string(s->type));
-	for (int i = 0; i < s->count; i++)
-		json_array_append_new(arguments, json_string(s->arguments[i]));
-	json_object_set_new(body, "arguments", arguments);
-	json_object_set_new(body, "no_push", json_boolean(s->no_push));
-	enrollment_path(&path, s->id, "/queue");
-	status = client_send_json("POST", buf_str(&path), body, answer);
-	buf_free(&path);
-	return verdict(status, *answer);
-}
-
-int
-verb_send(int argc, char **argv)
-{
-	struct sending s = { 0 };
-	json_t *answer = NULL;
-	int code = parse_send(argc, argv, &s);
-
-	if (code)
-		return code;
-	code = s.file ? send_file(&s, &answer) : send_typed(&s, &answer);
-	if (code == EXIT_FINE && s.wait)
-		code = wait_result(s.id, member(answer, "command_uuid"), s.wait);
-	else if (code == EXIT_FINE && verbs_json)
-		print_json(answer);
-	else if (code == EXIT_FINE)
-		printf("%s %s queued\n", member(answer, "command_uuid"),
-			member(answer, "request_type"));
-	json_decref(answer);
-	return code;
-}
-
 int
 verb_push(int argc, char **argv)
 {
@@ -224,7 +119,7 @@ verb_push(int argc, char **argv)
 	int code;
 
 	if (argc < 2)
-		return missing("push", "ID");
+		return command_missing("push", "ID");
 	buf_add_str(&path, "/v1/push");
 	for (int i = 1; i < argc; i++) {
 		if (i == 1)
@@ -254,8 +149,8 @@ verb_queue(int argc, char **argv)
 	int code;
 
 	if (argc < 2)
-		return missing("queue", "ID");
-	enrollment_path(&path, argv[1], "/queue");
+		return command_missing("queue", "ID");
+	command_path(&path, argv[1], "/queue");
 	code = verdict(client_get(buf_str(&path), &q), q);
 	buf_free(&path);
 	t = text_table_new(titles);
@@ -293,7 +188,7 @@ list_results(const char *id)
 	size_t i;
 	int code;
 
-	enrollment_path(&path, id, "/results");
+	command_path(&path, id, "/results");
 	code = verdict(client_get(buf_str(&path), &list), list);
 	buf_free(&path);
 	t = text_table_new(titles);
@@ -322,10 +217,10 @@ verb_results(int argc, char **argv)
 	int code;
 
 	if (argc < 2)
-		return missing("results", "ID");
+		return command_missing("results", "ID");
 	if (argc < 3)
 		return list_results(argv[1]);
-	enrollment_path(&path, argv[1], "/results");
+	command_path(&path, argv[1], "/results");
 	client_add_segment(&path, argv[2]);
 	code = verdict(client_get(buf_str(&path), &r), r);
 	buf_free(&path);
@@ -335,4 +230,33 @@ verb_results(int argc, char **argv)
 		print_result(r);
 	json_decref(r);
 	return code;
+}
+
+int
+verb_cancel(int argc, char **argv)
+{
+	int worst = argc < 3 ? command_missing("cancel", argc < 2 ? "ID" : "UUID") : EXIT_FINE;
+
+	for (int i = 2; i < argc; i++) {
+		struct buf path = BUF_INIT;
+		json_t *answer = NULL;
+		int code;
+
+		command_path(&path, argv[1], "/queue");
+		client_add_segment(&path, argv[i]);
+		code = verdict(
+			client_request("DELETE", buf_str(&path), NULL, bytes_of(NULL, 0), &answer),
+			answer);
+		worst = code > worst ? code : worst;
+		if (code == EXIT_FINE && verbs_json)
+			print_json(answer);
+		else if (code == EXIT_FINE)
+			printf("%s cancelled%s\n", argv[i],
+				member_true(answer, "handed_out")
+					? "; it was handed out before: the device may carry it out"
+					: "");
+		json_decref(answer);
+		buf_free(&path);
+	}
+	return worst;
 }
