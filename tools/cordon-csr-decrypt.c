@@ -69,6 +69,23 @@ parse(struct bytes der)
 	return cms;
 }
 
+/* CMS_decrypt fails without a word when it finds no recipient, so look before. */
+static bool
+is_for(CMS_ContentInfo *cms, X509 *cert)
+{
+	STACK_OF(CMS_RecipientInfo) *all = CMS_get0_RecipientInfos(cms);
+	bool ret = false;
+
+	for (int i = 0; i < sk_CMS_RecipientInfo_num(all) && !ret; i++) {
+		CMS_RecipientInfo *ri = sk_CMS_RecipientInfo_value(all, i);
+
+		ret = CMS_RecipientInfo_type(ri) == CMS_RECIPINFO_TRANS &&
+		      CMS_RecipientInfo_ktri_cert_cmp(ri, cert) == 0;
+	}
+	ERR_clear_error();
+	return ret;
+}
+
 static int
 open_once(struct bytes der, EVP_PKEY *key, X509 *cert, struct buf *out)
 {
@@ -78,12 +95,11 @@ open_once(struct bytes der, EVP_PKEY *key, X509 *cert, struct buf *out)
 	long len;
 	int r = -EINVAL;
 
-	if (cms && bio) {
-		/* With the certificate a wrong recipient is an error, not random bytes. */
-		r = CMS_decrypt(cms, key, cert, NULL, bio, CMS_BINARY) == 1 ? 0 : -EKEYREJECTED;
-		if (r < 0 && ERR_GET_REASON(ERR_peek_last_error()) != CMS_R_NO_MATCHING_RECIPIENT)
-			r = -ENOTSUP;
-	}
+	if (cms && bio && !is_for(cms, cert))
+		r = -EKEYREJECTED;
+	else if (cms && bio)
+		/* With the certificate a wrong key is an error, not random bytes. */
+		r = CMS_decrypt(cms, key, cert, NULL, bio, CMS_BINARY) == 1 ? 0 : -ENOTSUP;
 	len = bio ? BIO_get_mem_data(bio, &data) : 0;
 	if (r == 0 && len > 0)
 		buf_add(out, data, (size_t)len);

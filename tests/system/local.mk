@@ -20,6 +20,6 @@ if SYSTEM_TESTS
 TESTS += tests/system/inactivity.py
 endif
 EXTRA_DIST += tests/system/inactivity.py
-TESTS += tests/system/vendor.sh tests/system/csr.py
-EXTRA_DIST += tests/system/vendor.sh tests/system/csr.py
+TESTS += tests/system/vendor.sh tests/system/csr.py tests/system/ssc.py
+EXTRA_DIST += tests/system/vendor.sh tests/system/csr.py tests/system/ssc.py
 EXTRA_DIST += tests/system/check.py tests/system/firewall.txt
