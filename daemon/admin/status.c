@@ -44,12 +44,18 @@ pair_json(const struct certpair *p, int64_t now)
 	return j;
 }
 
-/* The pair for a topic even when it is expired: status shows what is there. */
+/* The pair that the connection presents; else the best of the topic, even when it is expired. */
 static const struct certpair *
-any_pair(const struct certdir *d, const char *topic, int64_t now)
+pair_of(const struct certdir *d, const struct pusher_line *t, int64_t now)
 {
-	const struct certpair *p = certdir_push_for(d, topic, now);
+	const struct certpair *p = NULL;
+	const char *topic = t->topic;
 
+	for (size_t i = 0; !p && i < d->push_count; i++)
+		if (memcmp(d->push[i].sha256, t->cert, SHA256_LEN) == 0)
+			p = &d->push[i];
+	if (!p)
+		p = certdir_push_for(d, topic, now);
 	for (size_t i = 0; !p && i < d->push_count; i++)
 		if (strcmp(d->push[i].topic, topic) == 0)
 			p = &d->push[i];
@@ -71,8 +77,7 @@ topic_json(struct admin *a, const struct pusher_line *t, int64_t now)
 	json_object_set_new(j, "devices",
 		json_integer((json_int_t)roster_topic_devices(a->mdm.roster, t->topic)));
 	json_object_set_new(j, "waiting", json_integer((json_int_t)t->waiting));
-	json_object_set_new(
-		j, "certificate", pair_json(any_pair(a->mdm.certs, t->topic, now), now));
+	json_object_set_new(j, "certificate", pair_json(pair_of(a->mdm.certs, t, now), now));
 	return j;
 }
 

@@ -18,7 +18,7 @@
 #define GONE_MARGIN 300	  /* seconds by which a 410 must be later than the TokenUpdate */
 #define REFUSED_MAX 8	  /* push certificates of one topic that Apple refused */
 #define REFUSED_REST 3600 /* seconds until a refused certificate is tried again */
-#define ACCEPTED_MS (24 * 3600 * INT64_C(1000)) /* an accepted push speaks for the topic so long */
+#define ACCEPTED_MS (24 * 3600 * INT64_C(1000)) /* an accepted push speaks for the topic */
 
 /* One topic's connection. */
 struct line {
@@ -30,8 +30,8 @@ struct line {
 	size_t refused_count;
 	int64_t refused_at;
 	int64_t accepted_ms; /* monotonic; when APNs last took a push; 0: never */
-	bool kept;  /* while certificates change */
-	char *said; /* the words that were logged last */
+	bool kept;	     /* while certificates change */
+	char *said;	     /* the words that were logged last */
 	struct line *next;
 };
 
@@ -41,11 +41,12 @@ struct ask {
 	char *id;
 	char *topic;
 	struct loop_timer *timer;
-	int64_t token_time; /* of the token that the push in flight goes to */
+	unsigned char cert[SHA256_LEN]; /* that the push in flight was sent with */
+	int64_t token_time;		/* of the token that the push in flight goes to */
 	struct silence_ask silence;
-	int64_t sent_ms;    /* monotonic; of the last push */
-	int64_t hold_ms;    /* monotonic; APNs wants none before */
-	int64_t due_ms;	    /* monotonic; when `again` will be heeded */
+	int64_t sent_ms; /* monotonic; of the last push */
+	int64_t hold_ms; /* monotonic; APNs wants none before */
+	int64_t due_ms;	 /* monotonic; when `again` will be heeded */
 	unsigned failures;
 	bool bulk, flying, again;
 	bool waiting; /* for the topic's connection */
@@ -160,6 +161,7 @@ send_push(struct ask *a, const struct enrollment *e)
 		lifetime > 0 ? mdm_now(p->m) + lifetime : 0, a->bulk, a);
 	if (rc < 0)
 		return rc;
+	memcpy(a->cert, l->cert, SHA256_LEN);
 	a->token_time = e->token_time;
 	silence_sending(p->m, e, &a->silence);
 	a->flying = true;
@@ -389,15 +391,21 @@ token_doubted(struct ask *a, const struct line *l, struct enrollment *e)
 
 static void line_use_next(struct line *l);
 
-/* Apple refuses the certificate: the next one of the topic has its turn.  False: known already. */
+/*
+ * Apple refuses a certificate: the next one of the topic has its turn.  False: known already.  By
+ * the time a push's answer is heard, its certificate may have given way to another.
+ */
 static bool
-certificate_refuse(struct line *l)
+certificate_refuse(struct line *l, const unsigned char cert[SHA256_LEN])
 {
-	if (certificate_refused(l, l->cert) || l->refused_count == REFUSED_MAX)
+	bool in_use = memcmp(cert, l->cert, SHA256_LEN) == 0;
+
+	if (certificate_refused(l, cert) || l->refused_count == REFUSED_MAX)
 		return false;
-	memcpy(l->refused[l->refused_count++], l->cert, SHA256_LEN);
+	memcpy(l->refused[l->refused_count++], cert, SHA256_LEN);
 	l->refused_at = mdm_now(l->pusher->m);
-	line_use_next(l);
+	if (in_use)
+		line_use_next(l);
 	return true;
 }
 
@@ -423,7 +431,7 @@ rejected(struct ask *a, struct line *l, struct enrollment *e, const struct apns_
 		break;
 	case REASON_STOP:
 		a->waiting = true;
-		if (certificate_refuse(l))
+		if (certificate_refuse(l, a->cert))
 			log_event(EV_PUSH_REFUSED,
 				FIELDS(F_TOPIC(l->topic), F_REASON(answer->reason)),
 				"Apple refuses pushes for topic %s (%s): %s", l->topic,
@@ -546,7 +554,7 @@ on_state(void *arg, struct apns *apns, enum apns_state s, const char *words)
 	if (s == APNS_CONNECTED)
 		flush(l);
 	else if (s == APNS_REFUSED)
-		certificate_refuse(l);
+		certificate_refuse(l, l->cert);
 }
 
 /*
@@ -607,7 +615,15 @@ present(struct line *l, const struct certpair *pair)
 static void
 line_use_next(struct line *l)
 {
-	present(l, pick_pair(l));
+	const struct certpair *next = pick_pair(l);
+
+	if (next && memcmp(next->sha256, l->cert, SHA256_LEN) != 0 &&
+		!certificate_refused(l, next->sha256))
+		log_event(EV_CERT_IN_USE, FIELDS(F_FILE(next->cert_file), F_TOPIC(l->topic)),
+			"%s: this push certificate for topic %s has its turn, because Apple "
+			"refuses the one before",
+			next->cert_file, l->topic);
+	present(l, next);
 }
 
 static struct line *
@@ -771,6 +787,7 @@ describe(const struct line *l, struct pusher_line *ret)
 	*ret = (struct pusher_line){ .topic = l->topic,
 		.state = apns_state(l->apns),
 		.words = apns_words(l->apns),
+		.cert = l->cert,
 		.since = apns_since(l->apns),
 		.waiting = apns_waiting(l->apns),
 		.in_flight = apns_in_flight(l->apns) };

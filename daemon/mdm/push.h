@@ -32,7 +32,8 @@ void pusher_resume(struct mdm *m);
 struct pusher_line {
 	const char *topic;
 	enum apns_state state;
-	const char *words; /* why it is so, for people; "" */
+	const char *words;	   /* why it is so, for people; "" */
+	const unsigned char *cert; /* SHA-256 of the certificate it presents; zero: none */
 	int64_t since;
 	size_t waiting, in_flight;
 };

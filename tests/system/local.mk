@@ -5,7 +5,7 @@ TESTS += tests/system/tools.py
 TESTS += tests/system/profile.py tests/system/reload.py tests/system/candidate.py
 TESTS += tests/system/hostile.py tests/system/fleet.py tests/system/kill.py
 TESTS += tests/system/scep-foreign.py tests/system/http-smuggling.py
-TESTS += tests/system/check.py
+TESTS += tests/system/check.py tests/system/topic.py
 endif
 EXTRA_DIST += tests/system/layers.sh tests/system/catalog.sh tests/system/manuals.sh tests/apple.sh
 EXTRA_DIST += tests/system/bed.py
@@ -22,4 +22,4 @@ endif
 EXTRA_DIST += tests/system/inactivity.py
 TESTS += tests/system/vendor.sh tests/system/csr.py tests/system/ssc.py
 EXTRA_DIST += tests/system/vendor.sh tests/system/csr.py tests/system/ssc.py
-EXTRA_DIST += tests/system/check.py tests/system/firewall.txt
+EXTRA_DIST += tests/system/check.py tests/system/firewall.txt tests/system/topic.py

@@ -397,6 +397,9 @@ a_refused_certificate_gives_way_to_the_next(void **ctx)
 	assert_int_equal(lines[0]->identities, 1);
 	pusher_ask(&s->k->m, "AA", false);
 	run(s, 20);
+	/* the connection says it first, and the push's own answer comes after the change */
+	change_state(lines[0], APNS_REFUSED);
+	assert_ptr_equal(lines[0]->cert, second);
 	answer(lines[0], APNS_REJECTED, 403, "BadCertificate", 0);
 	assert_ptr_equal(lines[0]->cert, second);
 	/* what was asked goes out by the next one */
