@@ -27,7 +27,8 @@ static const struct verb verbs[] = {
 	{ "show", "ID", "everything that is known of one enrollment", verb_show },
 	{ "access", "ID", "what the gate says of a device", verb_access },
 	{ "lock", "ID... | --silent",
-		"refuse access by hand, or to all that are silent for lock-after; the device itself "
+		"refuse access by hand, or to all that are silent for lock-after; the device "
+		"itself "
 		"is not locked",
 		verb_lock },
 	{ "unlock", "ID...", "clear a lock", verb_lock },
@@ -44,8 +45,10 @@ static const struct verb verbs[] = {
 		"renew identities of devices now, or go on with renewals after a halt",
 		verb_renew },
 	{ "send",
-		"ID TYPE [KEY=VALUE|KEY=@FILE...] [--wait SECONDS] | ID --file COMMAND.plist | --all "
-		"[--state STATE] [--system macOS] [--locked] [--users] [--yes] TYPE [KEY=VALUE...]   "
+		"ID TYPE [KEY=VALUE|KEY=@FILE...] [--wait SECONDS] | ID --file COMMAND.plist | "
+		"--all "
+		"[--state STATE] [--system macOS] [--locked] [--users] [--yes] TYPE [KEY=VALUE...] "
+		"  "
 		"[--strict] [--no-push] | --help TYPE",
 		"queue a command and push; --help TYPE explains its keys", verb_send },
 	{ "push", "ID...", "ask devices to connect", verb_push },
@@ -117,9 +120,9 @@ member_true(const json_t *object, const char *name)
 }
 
 int
-verdict(int status, const json_t *answer)
+verdict(int status, json_t **answer)
 {
-	const char *error = member(answer, "error");
+	const char *error = member(*answer, "error");
 
 	if (status < 0)
 		return EXIT_NO_DAEMON;

@@ -143,14 +143,14 @@ command_check(const struct schema *s, const struct command *c, bool strict,
 	check_schema(s, c, inner, &faults, warnings);
 	check_rules(c->type, inner, &faults);
 	plist_free(root);
-	if (strcmp(c->type, "InstallProfile") == 0 && !c->subject)
-		schema_note(warnings,
-			xstrdup("Payload is no profile that could be read: later ones of the same "
-				"identifier will not take its place"));
 	if (faults.count > 0 || (strict && warnings->count > 0)) {
 		*why = schema_notes_join(faults.count ? &faults : warnings);
 		rc = -EINVAL;
 	}
+	if (strcmp(c->type, "InstallProfile") == 0 && !c->subject)
+		schema_note(warnings,
+			xstrdup("Payload is no profile that could be read: later ones of the same "
+				"identifier will not take its place"));
 	schema_notes_free(&faults);
 	return rc;
 }

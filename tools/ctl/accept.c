@@ -61,7 +61,7 @@ static int
 confirm(const struct guard *g, const char *what, bool yes)
 {
 	json_t *status = NULL;
-	int code = verdict(client_get("/v1/status", &status), status);
+	int code = verdict(client_get("/v1/status", &status), &status);
 	int64_t devices = devices_cut_off(status, g, what);
 
 	json_decref(status);
@@ -103,7 +103,7 @@ accept_word(const struct guard *g, int argc, char **argv)
 		return code;
 	body = json_object();
 	json_object_set_new(body, g->member, json_string(what));
-	code = verdict(client_send_json("POST", g->path, body, &answer), answer);
+	code = verdict(client_send_json("POST", g->path, body, &answer), &answer);
 	json_decref(answer);
 	if (code == EXIT_FINE && !verbs_json)
 		printf("%s is accepted.\n", what);

@@ -100,7 +100,7 @@ command_wait(const char *id, const char *uuid, long seconds)
 		json_decref(r);
 		return EXIT_ATTENTION;
 	}
-	status = verdict(status, r);
+	status = verdict(status, &r);
 	if (status == EXIT_FINE && verbs_json)
 		print_json(r);
 	else if (status == EXIT_FINE)
@@ -128,7 +128,7 @@ verb_push(int argc, char **argv)
 			buf_add_char(&path, ',');
 		buf_add_str(&path, argv[i]);
 	}
-	code = verdict(client_get(buf_str(&path), &answer), answer);
+	code = verdict(client_get(buf_str(&path), &answer), &answer);
 	if (code == EXIT_FINE && verbs_json)
 		print_json(answer);
 	json_decref(answer);
@@ -151,7 +151,7 @@ verb_queue(int argc, char **argv)
 	if (argc < 2)
 		return command_missing("queue", "ID");
 	command_path(&path, argv[1], "/queue");
-	code = verdict(client_get(buf_str(&path), &q), q);
+	code = verdict(client_get(buf_str(&path), &q), &q);
 	buf_free(&path);
 	t = text_table_new(titles);
 	json_array_foreach(json_object_get(q, "queue"), i, e)
@@ -189,7 +189,7 @@ list_results(const char *id)
 	int code;
 
 	command_path(&path, id, "/results");
-	code = verdict(client_get(buf_str(&path), &list), list);
+	code = verdict(client_get(buf_str(&path), &list), &list);
 	buf_free(&path);
 	t = text_table_new(titles);
 	json_array_foreach(json_object_get(list, "results"), i, r)
@@ -222,7 +222,7 @@ verb_results(int argc, char **argv)
 		return list_results(argv[1]);
 	command_path(&path, argv[1], "/results");
 	client_add_segment(&path, argv[2]);
-	code = verdict(client_get(buf_str(&path), &r), r);
+	code = verdict(client_get(buf_str(&path), &r), &r);
 	buf_free(&path);
 	if (code == EXIT_FINE && verbs_json)
 		print_json(r);
@@ -246,7 +246,7 @@ verb_cancel(int argc, char **argv)
 		client_add_segment(&path, argv[i]);
 		code = verdict(
 			client_request("DELETE", buf_str(&path), NULL, bytes_of(NULL, 0), &answer),
-			answer);
+			&answer);
 		worst = code > worst ? code : worst;
 		if (code == EXIT_FINE && verbs_json)
 			print_json(answer);

@@ -148,7 +148,7 @@ list(const char *filter, json_t *all)
 			cursor ? cursor : "");
 		free(cursor);
 		cursor = NULL;
-		code = verdict(client_get(buf_str(&path), &page), page);
+		code = verdict(client_get(buf_str(&path), &page), &page);
 		json_array_extend(all, json_object_get(page, "enrollments"));
 		if (code == EXIT_FINE && *member(page, "cursor"))
 			cursor = strdup(member(page, "cursor"));
@@ -296,7 +296,7 @@ verb_show(int argc, char **argv)
 		return code;
 	buf_add_str(&path, "/v1/enrollments");
 	client_add_segment(&path, argv[1]);
-	code = verdict(client_get(buf_str(&path), &e), e);
+	code = verdict(client_get(buf_str(&path), &e), &e);
 	if (code == EXIT_FINE && verbs_json)
 		print_json(e);
 	else if (code == EXIT_FINE)
@@ -325,7 +325,7 @@ verb_lock(int argc, char **argv)
 		client_add_segment(&path, argv[i]);
 		client_add_segment(&path, argv[0]);
 		code = verdict(client_request("POST", buf_str(&path), NULL, bytes_str(""), &answer),
-			answer);
+			&answer);
 		if (code > worst)
 			worst = code;
 		if (code == EXIT_FINE && verbs_json)
@@ -357,7 +357,7 @@ verb_access(int argc, char **argv)
 	status = client_get(buf_str(&path), &answer);
 	buf_free(&path);
 	if (status != 204 && status != 403)
-		code = verdict(status, answer);
+		code = verdict(status, &answer);
 	else if (verbs_json)
 		printf("{\"allowed\": %s, \"reason\": \"%s\"}\n", status == 204 ? "true" : "false",
 			status == 204 ? "" : member(answer, "reason"));

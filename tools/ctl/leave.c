@@ -30,7 +30,7 @@ request(const char *method, struct buf *path, json_t **answer)
 {
 	struct bytes body = strcmp(method, "POST") == 0 ? bytes_str("") : bytes_of(NULL, 0);
 
-	return verdict(client_request(method, buf_str(path), NULL, body, answer), *answer);
+	return verdict(client_request(method, buf_str(path), NULL, body, answer), answer);
 }
 
 int

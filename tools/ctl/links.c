@@ -74,7 +74,7 @@ revoke(const char *id)
 	buf_add_str(&path, "/v1/enroll-links");
 	client_add_segment(&path, id);
 	code = verdict(
-		client_request("DELETE", buf_str(&path), NULL, bytes_str(""), &answer), answer);
+		client_request("DELETE", buf_str(&path), NULL, bytes_str(""), &answer), &answer);
 	if (code == EXIT_FINE && verbs_json)
 		print_json(answer);
 	else if (code == EXIT_FINE)
@@ -139,7 +139,7 @@ verb_enroll_link(int argc, char **argv)
 		json_decref(w.body);
 		return revoke(w.revoke);
 	}
-	code = verdict(client_send_json("POST", "/v1/enroll-links", w.body, &answer), answer);
+	code = verdict(client_send_json("POST", "/v1/enroll-links", w.body, &answer), &answer);
 	if (code == EXIT_FINE && verbs_json)
 		print_json(answer);
 	else if (code == EXIT_FINE)
@@ -185,7 +185,7 @@ verb_links(int argc, char **argv)
 		fprintf(stderr, "cordonctl links takes no argument\n");
 		return EXIT_USAGE_FAULT;
 	}
-	code = verdict(client_get("/v1/enroll-links", &answer), answer);
+	code = verdict(client_get("/v1/enroll-links", &answer), &answer);
 	list = json_object_get(answer, "links");
 	if (code == EXIT_FINE && verbs_json) {
 		print_json(list);
@@ -215,7 +215,7 @@ renew_one(const char *id)
 	client_add_segment(&path, id);
 	client_add_segment(&path, "renew");
 	code = verdict(
-		client_request("POST", buf_str(&path), NULL, bytes_str(""), &answer), answer);
+		client_request("POST", buf_str(&path), NULL, bytes_str(""), &answer), &answer);
 	if (code == EXIT_FINE && verbs_json)
 		print_json(answer);
 	else if (code == EXIT_FINE)
@@ -238,7 +238,7 @@ verb_renew(int argc, char **argv)
 	if (strcmp(argv[1], "--resume") == 0) {
 		worst = verdict(
 			client_request("POST", "/v1/renewals/resume", NULL, bytes_str(""), &answer),
-			answer);
+			&answer);
 		if (worst == EXIT_FINE && !verbs_json)
 			puts("Renewals go on.");
 		json_decref(answer);

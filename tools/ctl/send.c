@@ -186,7 +186,7 @@ send_file(const struct sending *s, json_t **answer)
 		"PUT", buf_str(&path), "application/xml", buf_bytes(&content), answer);
 	buf_wipe(&content);
 	buf_free(&path);
-	return verdict(status, *answer);
+	return verdict(status, answer);
 }
 
 static int
@@ -201,7 +201,7 @@ send_typed(const struct sending *s, json_t **answer)
 	command_path(&path, s->id, "/queue");
 	status = client_send_json("POST", buf_str(&path), body, answer);
 	buf_free(&path);
-	return verdict(status, *answer);
+	return verdict(status, answer);
 }
 
 static int
@@ -279,7 +279,7 @@ follow(json_t **job)
 		usleep(POLL_US);
 		json_decref(*job);
 		*job = NULL;
-		code = verdict(client_get(buf_str(&path), job), *job);
+		code = verdict(client_get(buf_str(&path), job), job);
 	}
 	buf_free(&path);
 	return code;
@@ -322,7 +322,7 @@ send_all(const struct sending *s)
 	body = json_object();
 	json_object_set_new(body, "filter", filter_json(s));
 	json_object_set_new(body, "action", action);
-	code = verdict(client_send_json("POST", "/v1/bulk", body, &job), job);
+	code = verdict(client_send_json("POST", "/v1/bulk", body, &job), &job);
 	print_warnings(job);
 	if (code == EXIT_FINE)
 		code = follow(&job);
@@ -416,7 +416,7 @@ explain(const char *type)
 
 	buf_add_str(&path, "/v1/commands");
 	client_add_segment(&path, type);
-	code = verdict(client_get(buf_str(&path), &c), c);
+	code = verdict(client_get(buf_str(&path), &c), &c);
 	buf_free(&path);
 	if (code == EXIT_FINE && verbs_json) {
 		print_json(c);

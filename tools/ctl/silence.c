@@ -16,7 +16,7 @@ bulk(const char *filter, const char *action, json_t **answer)
 	json_object_set_new(which, filter, json_true());
 	json_object_set_new(body, "filter", which);
 	json_object_set_new(body, "action", json_string(action));
-	return verdict(client_send_json("POST", "/v1/bulk", body, answer), *answer);
+	return verdict(client_send_json("POST", "/v1/bulk", body, answer), answer);
 }
 
 int
@@ -64,7 +64,7 @@ tell(const char *id, const char *verb, bool end, json_t **answer)
 	client_add_segment(&path, verb);
 	status = client_send_json("POST", buf_str(&path), body, answer);
 	buf_free(&path);
-	return verdict(status, *answer);
+	return verdict(status, answer);
 }
 
 static void

@@ -151,7 +151,7 @@ int
 verb_status(int argc, char **argv)
 {
 	json_t *s = NULL;
-	int status = client_get("/v1/status", &s), code = verdict(status, s);
+	int status = client_get("/v1/status", &s), code = verdict(status, &s);
 
 	(void)argc;
 	(void)argv;
@@ -174,7 +174,7 @@ verb_steps(int argc, char **argv)
 	const json_t *step;
 	char number[8];
 	size_t i;
-	int status = client_get("/v1/steps", &s), code = verdict(status, s);
+	int status = client_get("/v1/steps", &s), code = verdict(status, &s);
 
 	(void)argc;
 	(void)argv;
@@ -206,7 +206,7 @@ int
 verb_reload(int argc, char **argv)
 {
 	json_t *s = NULL;
-	int code = verdict(client_request("POST", "/v1/reload", NULL, bytes_str(""), &s), s);
+	int code = verdict(client_request("POST", "/v1/reload", NULL, bytes_str(""), &s), &s);
 
 	(void)argc;
 	(void)argv;

@@ -58,9 +58,9 @@ int64_t member_int(const json_t *object, const char *name);
 bool member_true(const json_t *object, const char *name);
 /*
  * Judges an answer: a status below 300 is EXIT_FINE.  Else prints the daemon's "error" to stderr
- * and gives the exit status.
+ * and gives the exit status.  By its place, because it is written while the status is asked for.
  */
-int verdict(int status, const json_t *answer);
+int verdict(int status, json_t **answer);
 /* "2026-11-24T06:01:44Z" as "3 hours ago"; "-" for "". Uses a static buffer. */
 const char *ago(const char *iso);
 
