@@ -378,7 +378,7 @@ print_waiting(const struct csr_situation *c)
 	static const char *const words[] = {
 		[CSR_UNSIGNED] = "no vendor has signed it yet",
 		[CSR_REQUESTED] = "mdmcert.download was asked to sign it, and answers by mail",
-		[CSR_READY] = "it is signed, as " CSR_SIGNED,
+		[CSR_READY] = ("it is signed, as " CSR_SIGNED),
 	};
 	char date[24];
 
