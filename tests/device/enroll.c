@@ -83,6 +83,7 @@ add_unlock_token(struct device *d, plist_t dict)
 		return;
 	if (d->unlock.len == 0) {
 		util_random(bytes, sizeof(bytes));
+		blob_free(&d->unlock); /* empty, but not without memory after a roll-back */
 		d->unlock = blob_copy(bytes, sizeof(bytes));
 	}
 	prop_set_data(dict, "UnlockToken", d->unlock.data, d->unlock.len);
