@@ -8,6 +8,7 @@
 #include "admin/commands.h"
 #include "admin/enrollments.h"
 #include "admin/leave.h"
+#include "admin/nanomdm.h"
 #include "admin/renewals.h"
 #include "admin/status.h"
 #include "mdm/crl.h"
@@ -54,6 +55,10 @@ const struct http_route graph_routes[] = {
 		commands_enqueue_handle },
 	{ "/v1/push/", true, HTTP_GET | HTTP_PUT | HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
 		commands_push_handle },
+	{ "/v1/pushcert", false, HTTP_GET | HTTP_PUT, HTTP_CONTROL, JSON_MAX, NULL,
+		nanomdm_pushcert_handle },
+	{ "/v1/escrowkeyunlock", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
+		nanomdm_escrow_handle },
 
 	/* who watches over the server */
 	{ "/metrics", false, HTTP_GET, HTTP_METRICS, 0, NULL, metrics_handle },

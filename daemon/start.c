@@ -15,6 +15,7 @@
 #include "admin/arguments.h"
 #include "admin/bulk.h"
 #include "admin/journal.h"
+#include "admin/login.h"
 #include "admin/notify.h"
 #include "admin/status.h"
 #include "base/clock.h"
@@ -189,7 +190,7 @@ take_systemd(struct graph *g)
 		const char *name;
 		enum http_side side;
 	} kinds[] = { { "device", HTTP_DEVICE }, { "control", HTTP_CONTROL }, { "gate", HTTP_GATE },
-		{ "metrics", HTTP_METRICS } };
+		{ "metrics", HTTP_METRICS }, { "api", HTTP_API } };
 	char names[FDS_MAX][32];
 	int fds[FDS_MAX], count = listen_systemd(fds, names, FDS_MAX);
 	unsigned sides = 0;
@@ -209,20 +210,21 @@ take_systemd(struct graph *g)
 	return sides;
 }
 
-/* Without TLS: it tells numbers and no names of devices.  Who may read them is for a firewall. */
+/* TCP without TLS, for programs of one kind; a socket that systemd passes takes its place. */
 static int
-listen_metrics(struct graph *g)
+listen_endpoint(struct graph *g, const char *key, const struct conf_endpoint *at, enum http_side side)
 {
-	const struct conf_endpoint *e = &g->boot->metrics_listen;
-	struct http_listener_options o = { .side = HTTP_METRICS };
+	struct http_listener_options o = { .side = side };
 	char *why = NULL;
-	int fds[FDS_MAX], count = listen_tcp(e->address, e->port, fds, FDS_MAX, &why);
+	int fds[FDS_MAX], count;
 
+	if (!at->address)
+		return 0;
+	count = listen_tcp(at->address, at->port, fds, FDS_MAX, &why);
 	for (int i = 0; i < count; i++)
 		http_server_listen(g->admin.http, fds[i], &o);
 	if (count < 0)
-		log_error("metrics.listen: %s port %u: %s", e->address, e->port,
-			why ? why : strerror(-count));
+		log_error("%s: %s", key, why ? why : strerror(-count));
 	free(why);
 	return count < 0 ? EX_OSERR : 0;
 }
@@ -241,8 +243,12 @@ open_listeners(struct graph *g)
 		status = listen_socket(g, "control.sock", "cordon-admin", HTTP_CONTROL);
 	if (status == 0 && !(have & HTTP_GATE))
 		status = listen_socket(g, "gate.sock", "cordon-gate", HTTP_GATE);
-	if (status == 0 && !(have & HTTP_METRICS) && g->boot->metrics_listen.address)
-		status = listen_metrics(g);
+	/* The numbers name no device; who may read them is for a firewall. */
+	if (status == 0 && !(have & HTTP_METRICS))
+		status = listen_endpoint(
+			g, "metrics.listen", &g->boot->metrics_listen, HTTP_METRICS);
+	if (status == 0 && !(have & HTTP_API))
+		status = listen_endpoint(g, "api.listen", &g->boot->api_listen, HTTP_API);
 	return status;
 }
 
@@ -399,6 +405,8 @@ graph_start(struct graph *g)
 	if (status)
 		return status;
 	g->admin.http = http_server_new(g->loop, graph_routes, graph_route_count, g, hold, g);
+	g->admin.login = login_new();
+	http_server_set_admit(g->admin.http, login_admit);
 	loop_set_commit(g->loop, commit, g);
 	set_limits(g);
 	g->admin.reload = reload_look;
@@ -441,6 +449,7 @@ graph_stop(struct graph *g)
 	service_free(m->service);
 	http_server_free(g->admin.http);
 	g->admin.http = NULL;
+	login_free(g->admin.login);
 	mdm_fini(m);
 	worker_free(m->worker);
 	m->worker = NULL;

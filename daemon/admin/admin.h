@@ -12,10 +12,12 @@
 
 struct bulk;
 struct http_server;
+struct login;
 
 struct admin {
 	struct mdm mdm;
 	struct http_server *http;
+	struct login *login; /* callers of the API over TCP */
 	struct conf_faults faults; /* of the last look at the configuration: faults and warnings */
 	char *needs_restart;	   /* keys that changed and wait for a restart; NULL: none */
 	char *refused_name; /* the server-name that the configuration asks for and devices do not

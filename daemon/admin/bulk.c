@@ -8,6 +8,7 @@
 #include "admin/answer.h"
 #include "admin/arguments.h"
 #include "admin/inactivity.h"
+#include "admin/role.h"
 #include "admin/target.h"
 #include "base/clock.h"
 #include "base/encode.h"
@@ -364,6 +365,10 @@ start(struct http_request *r, struct admin *a, const json_t *body)
 	if (why) {
 		answer_error(r, 400, "%s", why);
 		free(why);
+		job_free(b);
+		return;
+	}
+	if (b->command.type && !role_may_send_or_answer(r, b->command.type)) {
 		job_free(b);
 		return;
 	}

@@ -7,6 +7,7 @@
 
 #include "admin/answer.h"
 #include "admin/arguments.h"
+#include "admin/role.h"
 #include "admin/target.h"
 #include "base/mem.h"
 #include "base/proplist.h"
@@ -96,7 +97,9 @@ one_result(struct admin *a, struct http_request *r, const char *id, const struct
 		if (strcmp(list->items[i].uuid, uuid) != 0)
 			continue;
 		j = result_json(&list->items[i]);
-		answer = answer_of(a, id, uuid);
+		answer = role_hides_answer(role_of(r), list->items[i].type)
+				 ? NULL
+				 : answer_of(a, id, uuid);
 		json_object_set_new(j, "answer", answer ? answer : json_null());
 		answer_json(r, 200, j);
 		return;
@@ -175,6 +178,58 @@ set_status(json_t *status, const char *id, const char *key, const char *text)
 	json_object_set_new(status, id, one);
 }
 
+static bool
+is_set(struct http_request *r, const char *name)
+{
+	struct buf text = BUF_INIT;
+	bool set = http_query_get(r, name, false, &text) == 0 && text.len > 0;
+
+	buf_free(&text);
+	return set;
+}
+
+/* Why an enrollment cannot be pushed to now; NULL: it can. */
+static const char *
+push_fault(const struct admin *a, const char *id)
+{
+	const struct roster_line *line = roster_find(a->mdm.roster, id);
+	const char *topic = line ? roster_topic(a->mdm.roster, line->topic) : NULL;
+
+	if (!line)
+		return "there is no such enrollment";
+	if (line->state == STATE_REMOVED)
+		return "it was removed: it must be enrolled again";
+	if (!line->has_token)
+		return "it has no push token yet";
+	if (!topic || !certdir_push_for(a->mdm.certs, topic, mdm_now(&a->mdm)))
+		return "there is no valid push certificate for its topic";
+	return NULL;
+}
+
+/* False: it cannot be pushed to. */
+static bool
+push_status(const struct admin *a, json_t *status, const char *id)
+{
+	const char *fault = push_fault(a, id);
+
+	set_status(status, id, fault ? "push_error" : "push_result", fault ? fault : "asked");
+	return !fault;
+}
+
+/*
+ * Callers of the API get NanoMDM's keys and no others; what cordonctl reads beside them is for the
+ * control socket, and for those who asked for it.
+ */
+static void
+keep_shape(struct http_request *r, json_t *body)
+{
+	if (http_side(r) != HTTP_API || strncmp(http_path(r), "/v1/enrollments/", 16) == 0)
+		return;
+	json_object_del(body, "error");
+	if (!is_set(r, "check") && !is_set(r, "strict"))
+		json_object_del(body, "warnings");
+}
+
 /* A user channel is judged by what its device said of itself. */
 static void
 check_fit(struct admin *a, const struct ids *ids, const struct command *c,
@@ -224,6 +279,8 @@ enqueue(struct admin *a, struct http_request *r, const struct ids *ids, const st
 	for (size_t i = 0; i < ids->count && queued >= 0; i++)
 		if (fault[i])
 			add_fault(a, body, status, ids->items[i], fault[i], ids->count == 1);
+		else if (!no_push)
+			push_status(a, status, ids->items[i]);
 	if (json_object_size(status))
 		json_object_set(body, "status", status);
 	if (no_push)
@@ -236,20 +293,11 @@ enqueue(struct admin *a, struct http_request *r, const struct ids *ids, const st
 	}
 	check_fit(a, ids, c, warnings);
 	arguments_warnings(body, warnings);
+	keep_shape(r, body);
 	answer_json(r, queued <= 0 ? 500 : (size_t)queued < ids->count ? 207 : 200, body);
 	json_decref(status);
 	free(fault);
 	buf_free(&actor);
-}
-
-static bool
-is_set(struct http_request *r, const char *name)
-{
-	struct buf text = BUF_INIT;
-	bool set = http_query_get(r, name, false, &text) == 0 && text.len > 0;
-
-	buf_free(&text);
-	return set;
 }
 
 /* Scripts of NanoMDM's send what they like; who asks for it gets it checked. */
@@ -279,7 +327,7 @@ commands_enqueue_handle(struct http_request *r, void *ctx)
 			IDS_MAX);
 	else if (read_command(a, r, &c, &warnings, &why) < 0)
 		answer_error(r, 400, "%s", why ? why : "this is not a command");
-	else
+	else if (role_may_send_or_answer(r, c.type))
 		enqueue(a, r, ids, &c, is_set(r, "nopush"), &warnings);
 	command_free(&c);
 	schema_notes_free(&warnings);
@@ -303,7 +351,7 @@ commands_send(struct admin *a, struct http_request *r, const char *id, const cha
 	ids->items[ids->count++] = xstrdup(id);
 	if (!arguments_command(a, body, &c, &warnings, &why))
 		answer_error(r, 400, "%s", why ? why : "this command cannot be built");
-	else
+	else if (role_may_send_or_answer(r, c.type))
 		enqueue(a, r, ids, &c, json_is_true(json_object_get(body, "no_push")), &warnings);
 	command_free(&c);
 	schema_notes_free(&warnings);
@@ -352,23 +400,14 @@ commands_push_handle(struct http_request *r, void *ctx)
 		goto out;
 	}
 	for (size_t i = 0; i < ids->count; i++) {
-		const struct roster_line *line = roster_find(a->mdm.roster, ids->items[i]);
-		const char *fault = !line ? "there is no such enrollment"
-				    : line->state == STATE_REMOVED
-					    ? "it was removed: it must be enrolled again"
-				    : !line->has_token ? "it has no push token yet"
-						       : NULL;
-
-		if (fault) {
+		if (push_status(a, status, ids->items[i]))
+			pusher_ask(&a->mdm, ids->items[i], ids->count > 1);
+		else
 			bad++;
-			set_status(status, ids->items[i], "push_error", fault);
-			if (ids->count == 1)
-				json_object_set_new(body, "error", json_string(fault));
-			continue;
-		}
-		pusher_ask(&a->mdm, ids->items[i], ids->count > 1);
-		set_status(status, ids->items[i], "push_result", "asked");
 	}
+	if (bad && ids->count == 1)
+		json_object_set_new(body, "error", json_string(push_fault(a, ids->items[0])));
+	keep_shape(r, body);
 	json_object_set(body, "status", status);
 	answer_json(r, bad == 0 ? 200 : bad < ids->count ? 207 : 500, body);
 out:

@@ -22,14 +22,20 @@ daemon_admin_libadmin_a_SOURCES = \
 	daemon/admin/journal.c \
 	daemon/admin/journal.h \
 	daemon/admin/links.c \
+	daemon/admin/login.c \
+	daemon/admin/login.h \
 	daemon/admin/metrics.c \
 	daemon/admin/metrics.h \
+	daemon/admin/nanomdm.c \
+	daemon/admin/nanomdm.h \
 	daemon/admin/notify.c \
 	daemon/admin/notify.h \
 	daemon/admin/problems.c \
 	daemon/admin/problems.h \
 	daemon/admin/renewals.c \
 	daemon/admin/renewals.h \
+	daemon/admin/role.c \
+	daemon/admin/role.h \
 	daemon/admin/status.c \
 	daemon/admin/status.h \
 	daemon/admin/steps.c \

@@ -116,6 +116,10 @@ target_actor(const struct http_request *r, struct buf *out)
 	gid_t gid;
 	pid_t pid;
 
+	if (http_caller(r)) {
+		buf_printf(out, "api:%s", http_caller(r));
+		return;
+	}
 	if (!http_peer_cred(r, &uid, &gid, &pid)) {
 		buf_add_str(out, http_peer(r));
 		return;

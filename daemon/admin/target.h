@@ -20,7 +20,10 @@ bool target_or_answer(struct admin *a, struct http_request *r, const char *text,
  */
 size_t target_parts(const char *path, const char *prefix, char **copy, char **parts, size_t max);
 
-/* Who makes the request, for the surveillance log: "root", "ann", "uid 1003". */
+/*
+ * Who makes the request, for the surveillance log: "root", "ann", "uid 1003"; "api:NAME" for
+ * the holder of an API key.
+ */
 void target_actor(const struct http_request *r, struct buf *out);
 
 #endif

@@ -203,6 +203,12 @@ http_server_new(struct loop *l, const struct http_route *routes, size_t count, v
 	return s;
 }
 
+void
+http_server_set_admit(struct http_server *s, bool (*admit)(struct http_request *r, void *ctx))
+{
+	s->admit = admit;
+}
+
 static void
 free_listener(struct http_listener *l)
 {

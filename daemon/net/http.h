@@ -36,7 +36,10 @@ enum http_method {
 	HTTP_OPTIONS = 64
 };
 
-/* Which kind of listener a request came by: a route lists those it exists on. */
+/*
+ * Which kind of listener a request came by: a route lists those it exists on.  What exists on the
+ * control socket exists on the API's too, where `admit` asks for a key.
+ */
 enum http_side {
 	HTTP_DEVICE = 1,
 	HTTP_CONTROL = 2,
@@ -72,6 +75,12 @@ struct http_route {
 struct http_server *http_server_new(struct loop *l, const struct http_route *routes, size_t count,
 	void *ctx, bool (*hold)(void *arg), void *arg);
 void http_server_release(struct http_server *s, int err);
+/*
+ * Asked after the head of each request that has a route, before anything of its body is read.
+ * False: it answered already (http_reply), and what the client still sends is not looked at.
+ */
+void http_server_set_admit(
+	struct http_server *s, bool (*admit)(struct http_request *r, void *ctx));
 /* Stops accepting, lets replies that are due out for at most `ms`, closes idle connections, then
  * calls done. */
 void http_server_stop(struct http_server *s, int64_t ms, void (*done)(void *arg), void *arg);
@@ -129,6 +138,13 @@ bool http_behind_proxy(const struct http_request *r);
 X509 *http_peer_cert(const struct http_request *r); /* not the caller's; NULL */
 /* Peer credentials on Unix sockets; false elsewhere. */
 bool http_peer_cred(const struct http_request *r, uid_t *uid, gid_t *gid, pid_t *pid);
+/*
+ * Who makes the request, as `admit` found out: a name for the journal and the owner's own measure
+ * of what that caller may do.  NULL and 0 until it is set; the name is copied.
+ */
+void http_set_caller(struct http_request *r, const char *name, unsigned level);
+const char *http_caller(const struct http_request *r);
+unsigned http_caller_level(const struct http_request *r);
 /* Room for the handler's own state, given to `drop` when the request ends. */
 void http_set_data(struct http_request *r, void *data, void (*drop)(void *data));
 void *http_data(const struct http_request *r);

@@ -135,6 +135,12 @@ refuse(struct http_conn *c, int status)
 	http_reply_refuse(c, status, 0, false);
 }
 
+static bool
+body_may_come(const struct http_head *head)
+{
+	return head->chunked || head->length > 0 || head->expect_continue;
+}
+
 /*
  * Refuses a request whose head was good: the connection goes on unless a body is on its way, or
  * may be: one that was to have a length and lost it would be read as the next request.
@@ -142,7 +148,7 @@ refuse(struct http_conn *c, int status)
 static void
 refuse_head(struct http_conn *c, const struct http_head *head, int status, unsigned allow)
 {
-	if (head->chunked || head->length > 0 || head->expect_continue || status == 411)
+	if (body_may_come(head) || status == 411)
 		c->last = c->unread = true;
 	http_reply_refuse(c, status, allow, head->method == HTTP_HEAD);
 }
@@ -180,6 +186,28 @@ begin_body(struct http_conn *c)
 	c->server->numbers.status[1]++;
 }
 
+/*
+ * The owner's word on the caller.  A reply that it gives now is the last one when a body is on its
+ * way: nothing of that is read.
+ */
+static bool
+admitted(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+	bool last = c->last;
+
+	if (!s->admit)
+		return true;
+	if (body_may_come(&c->request->head))
+		c->last = c->unread = true;
+	set_phase(c, PHASE_DUE);
+	if (!s->admit(c->request, s->ctx))
+		return false;
+	c->last = last;
+	c->unread = false;
+	return true;
+}
+
 /* Takes the head over. */
 static void
 begin_request(struct http_conn *c, struct http_head *head)
@@ -201,6 +229,8 @@ begin_request(struct http_conn *c, struct http_head *head)
 	r = http_request_new(c, head);
 	c->request = r;
 	r->route = route;
+	if (!admitted(c))
+		return;
 	r->body_max = route->limit ? route->limit(r) : route->body_max;
 	if (r->head.length > r->body_max || lacks_length(c, &r->head, r->body_max)) {
 		refuse_head(c, &r->head, r->head.length > r->body_max ? 413 : 411, 0);

@@ -60,6 +60,7 @@ struct http_server {
 	void *ctx;
 	bool (*hold)(void *arg);
 	void *hold_arg;
+	bool (*admit)(struct http_request *r, void *ctx);
 	struct tls_server *tls;
 	struct http_deadlines deadlines;
 	struct http_listener *listeners;
@@ -126,6 +127,8 @@ struct http_request {
 	gid_t gid;
 	pid_t pid;
 	char peer[INET6_ADDRSTRLEN];
+	char *caller; /* NULL: nobody was named */
+	unsigned caller_level;
 	X509 *cert;
 	void *data;
 	void (*drop)(void *data);

@@ -51,6 +51,7 @@ http_request_free(struct http_request *r)
 	buf_wipe(&r->headers);
 	buf_wipe(&r->reply);
 	X509_free(r->cert);
+	free(r->caller);
 	free(r);
 }
 
@@ -179,6 +180,28 @@ http_peer_cred(const struct http_request *r, uid_t *uid, gid_t *gid, pid_t *pid)
 	*gid = r->gid;
 	*pid = r->pid;
 	return true;
+}
+
+void
+http_set_caller(struct http_request *r, const char *name, unsigned level)
+{
+	char *copy = name ? xstrdup(name) : NULL;
+
+	free(r->caller);
+	r->caller = copy;
+	r->caller_level = level;
+}
+
+const char *
+http_caller(const struct http_request *r)
+{
+	return r->caller;
+}
+
+unsigned
+http_caller_level(const struct http_request *r)
+{
+	return r->caller_level;
 }
 
 void

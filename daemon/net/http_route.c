@@ -9,9 +9,10 @@
 static size_t
 fit(const struct http_route *route, enum http_side side, const char *path)
 {
+	unsigned sides = side == HTTP_API ? HTTP_API | HTTP_CONTROL : side;
 	size_t len;
 
-	if (!(route->sides & side))
+	if (!(route->sides & sides))
 		return 0;
 	if (!route->prefix)
 		return strcmp(route->path, path) == 0 ? EXACT : 0;

@@ -31,6 +31,8 @@ daemon_net_libnet_a_SOURCES = \
 	daemon/net/proxy.h \
 	daemon/net/reach.c \
 	daemon/net/reach.h \
+	daemon/net/relay.c \
+	daemon/net/relay.h \
 	daemon/net/tls.c \
 	daemon/net/tls.h \
 	daemon/net/watch.c \

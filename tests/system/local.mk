@@ -1,7 +1,7 @@
 # tests/system: scripts that drive the programs; the long ones stay out of distcheck, which builds without sanitizers
 TESTS += tests/system/layers.sh tests/system/catalog.sh tests/system/manuals.sh
 if SYSTEM_TESTS
-TESTS += tests/system/tools.py
+TESTS += tests/system/tools.py tests/system/api.py
 TESTS += tests/system/profile.py tests/system/reload.py tests/system/candidate.py
 TESTS += tests/system/hostile.py tests/system/fleet.py tests/system/kill.py
 TESTS += tests/system/scep-foreign.py tests/system/http-smuggling.py
@@ -9,7 +9,7 @@ TESTS += tests/system/check.py tests/system/topic.py
 endif
 EXTRA_DIST += tests/system/layers.sh tests/system/catalog.sh tests/system/manuals.sh tests/apple.sh
 EXTRA_DIST += tests/system/bed.py
-EXTRA_DIST += tests/system/tools.py
+EXTRA_DIST += tests/system/tools.py tests/system/api.py
 EXTRA_DIST += tests/system/profile.py tests/system/reload.py tests/system/candidate.py
 EXTRA_DIST += tests/system/hostile.py tests/system/fleet.py tests/system/kill.py
 EXTRA_DIST += tests/system/scep-foreign.py tests/system/http-smuggling.py
