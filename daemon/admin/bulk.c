@@ -368,10 +368,6 @@ start(struct http_request *r, struct admin *a, const json_t *body)
 		job_free(b);
 		return;
 	}
-	if (b->command.type && !role_may_send_or_answer(r, b->command.type)) {
-		job_free(b);
-		return;
-	}
 	b->next = a->bulks;
 	a->bulks = b;
 	b->timer = loop_timer_new(a->mdm.loop, slice, b);
@@ -384,12 +380,17 @@ void
 bulk_handle(struct http_request *r, void *ctx)
 {
 	json_t *body = answer_body(r);
-	const char *action;
+	const json_t *how;
+	const char *action, *type;
 
 	if (!body)
 		return;
-	action = json_string_value(json_object_get(body, "action"));
-	if (action && (strcmp(action, "refresh") == 0 || strcmp(action, "lock") == 0))
+	how = json_object_get(body, "action");
+	action = json_string_value(how);
+	type = json_string_value(json_object_get(json_object_get(how, "send"), "request_type"));
+	if (type && !role_may_send_or_answer(r, type))
+		; /* answered */
+	else if (action && (strcmp(action, "refresh") == 0 || strcmp(action, "lock") == 0))
 		inactivity_bulk_handle(r, ctx);
 	else
 		start(r, ctx, body);
