@@ -342,38 +342,54 @@ read_job(struct bulk *b, const json_t *body)
 	return why;
 }
 
-static struct bulk *
-job_new(struct admin *a, struct http_request *r)
+const char *
+bulk_start(struct admin *a, const json_t *body, const char *actor, char **why)
 {
 	struct bulk *b = xcalloc(1, sizeof(*b));
-	struct buf actor = BUF_INIT;
 
-	target_actor(r, &actor);
 	b->admin = a;
-	b->actor = buf_steal_str(&actor);
+	b->actor = xstrdup(actor);
 	b->began = mdm_now(&a->mdm);
 	uuid_new(b->id);
-	return b;
-}
-
-static void
-start(struct http_request *r, struct admin *a, const json_t *body)
-{
-	struct bulk *b = job_new(a, r);
-	char *why = read_job(b, body);
-
-	if (why) {
-		answer_error(r, 400, "%s", why);
-		free(why);
+	*why = read_job(b, body);
+	if (*why) {
 		job_free(b);
-		return;
+		return NULL;
 	}
 	b->next = a->bulks;
 	a->bulks = b;
 	b->timer = loop_timer_new(a->mdm.loop, slice, b);
 	loop_timer_set(b->timer, 0);
 	forget_oldest(a);
-	answer_json(r, 202, job_json(b));
+	return b->id;
+}
+
+json_t *
+bulk_json(const struct admin *a, const char *id)
+{
+	const struct bulk *b;
+
+	for (b = a->bulks; b; b = b->next)
+		if (strcmp(b->id, id) == 0)
+			return job_json(b);
+	return NULL;
+}
+
+static void
+start(struct http_request *r, struct admin *a, const json_t *body)
+{
+	struct buf actor = BUF_INIT;
+	char *why = NULL;
+	const char *id;
+
+	target_actor(r, &actor);
+	id = bulk_start(a, body, buf_str(&actor), &why);
+	if (id)
+		answer_json(r, 202, bulk_json(a, id));
+	else
+		answer_error(r, 400, "%s", why);
+	free(why);
+	buf_free(&actor);
 }
 
 void
@@ -400,14 +416,11 @@ bulk_handle(struct http_request *r, void *ctx)
 void
 bulk_one_handle(struct http_request *r, void *ctx)
 {
-	const struct admin *a = ctx;
 	const char *id = http_path(r) + strlen("/v1/bulk/");
-	const struct bulk *b;
+	json_t *j = bulk_json(ctx, id);
 
-	for (b = a->bulks; b; b = b->next)
-		if (strcmp(b->id, id) == 0) {
-			answer_json(r, 200, job_json(b));
-			return;
-		}
-	answer_error(r, 404, "%s: there is no such job", id);
+	if (j)
+		answer_json(r, 200, j);
+	else
+		answer_error(r, 404, "%s: there is no such job", id);
 }

@@ -7,6 +7,8 @@
 #ifndef CORDON_ADMIN_BULK_H
 #define CORDON_ADMIN_BULK_H
 
+#include <jansson.h>
+
 #include "admin/admin.h"
 
 #define BULK_KEPT 16u
@@ -21,6 +23,13 @@
 void bulk_handle(struct http_request *r, void *ctx);
 /* GET /v1/bulk/{job} */
 void bulk_one_handle(struct http_request *r, void *ctx);
+/*
+ * The same without HTTP: begins the job of such a body; its id, valid as long as the job is
+ * remembered.  NULL with *why (caller frees).
+ */
+const char *bulk_start(struct admin *a, const json_t *body, const char *actor, char **why);
+/* As it stands now; the caller's.  NULL: there is no such job. */
+json_t *bulk_json(const struct admin *a, const char *id);
 /* Ends all jobs; what is queued stays. */
 void bulk_free(struct admin *a);
 

@@ -32,6 +32,7 @@ enqueue_fault_words(int fault)
 		{ -EEXIST, "this CommandUUID was used for it before" },
 		{ -EALREADY, "the same question waits already" },
 		{ -ENODATA, "the device gave no unlock token" },
+		{ -EINVAL, "its PIN has not exactly six digits" },
 		{ -EROFS, "the store takes no changes now" },
 	};
 	size_t i;

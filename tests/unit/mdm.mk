@@ -59,3 +59,20 @@ check_PROGRAMS += tests/unit/test_renewal
 tests_unit_test_renewal_SOURCES = tests/unit/test_renewal.c $(MDM_KIT)
 tests_unit_test_renewal_LDADD = $(MDM_TEST_LIBS)
 TESTS += tests/unit/test_renewal
+
+# the queue over weeks of fake time
+check_PROGRAMS += tests/unit/test_month
+tests_unit_test_month_SOURCES = tests/unit/test_month.c $(MDM_KIT)
+tests_unit_test_month_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_month
+
+# commands and answers against Apple's schema; answers are shown as the control API shows them
+check_PROGRAMS += tests/unit/test_schema
+tests_unit_test_schema_SOURCES = tests/unit/test_schema.c $(MDM_KIT)
+tests_unit_test_schema_LDADD = daemon/admin/libadmin.a $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_schema
+
+check_PROGRAMS += tests/unit/test_bulk
+tests_unit_test_bulk_SOURCES = tests/unit/test_bulk.c $(MDM_KIT)
+tests_unit_test_bulk_LDADD = daemon/admin/libadmin.a $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_bulk
