@@ -202,7 +202,7 @@ write_inactivity(const struct admin *a, struct buf *out)
 	gauge(out, "cordon_inactivity_lock_limit",
 		"How many devices may be locked for their silence within 24 hours.", n.limit);
 	counter(out, "cordon_patrol_rounds_total", "Rounds over all devices.", n.rounds);
-	seconds(out, "cordon_patrol_round_seconds", "Time on the loop of the last round.",
+	seconds(out, "cordon_patrol_round_seconds", "Processor time of the last round.",
 		n.round_us);
 	seconds(out, "cordon_patrol_slice_max_seconds", "The longest slice of a round.",
 		n.slice_us_max);

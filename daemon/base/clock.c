@@ -42,6 +42,14 @@ clock_mono_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+int64_t
+clock_cpu_us(void)
+{
+	struct timespec used = read_clock(CLOCK_THREAD_CPUTIME_ID);
+
+	return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
+}
+
 /* False for 0 and for times that the calendar cannot hold (a damaged record): they give "". */
 static bool
 split(int64_t wall, bool utc, struct tm *tm)

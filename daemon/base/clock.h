@@ -10,6 +10,7 @@ int64_t clock_wall(void); /* seconds since 1970; may jump */
 int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void); /* milliseconds, never jumps; zero is arbitrary */
 int64_t clock_mono_us(void);
+int64_t clock_cpu_us(void); /* what this thread has used of a processor */
 /* "2026-11-24T06:01:44Z"; returns out (21 bytes or more). 0 gives "". */
 char *clock_iso(int64_t wall, char *out, size_t size);
 /* "2026-11-24 06:01" in local time, for tables. */

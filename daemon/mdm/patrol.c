@@ -440,7 +440,7 @@ is_device(const struct roster_line *line)
 static bool
 slice(struct patrol *p)
 {
-	int64_t start = clock_mono_us(), used = 0;
+	int64_t start = clock_mono_us(), cpu = clock_cpu_us(), used = 0;
 	size_t count = p->dry ? 0 : roster_count(p->m->roster);
 	unsigned lines = 0;
 
@@ -454,10 +454,10 @@ slice(struct patrol *p)
 			changes != p->numbers.asked + store_pending_count(p->m->store))
 			used = clock_mono_us() - start;
 	}
-	used = clock_mono_us() - start;
-	p->used_us += used;
-	if (used > p->numbers.slice_us_max)
-		p->numbers.slice_us_max = used;
+	cpu = clock_cpu_us() - cpu;
+	p->used_us += cpu;
+	if (cpu > p->numbers.slice_us_max)
+		p->numbers.slice_us_max = cpu;
 	return p->at < count;
 }
 

@@ -36,7 +36,7 @@ size_t patrol_lock_silent(struct mdm *m, const char *actor);
 
 struct patrol_numbers {
 	uint64_t rounds, asked, locked, back, refreshed, lapsed;
-	int64_t slice_us_max, round_us; /* the longest slice; all slices of the last round */
+	int64_t slice_us_max, round_us; /* of the processor: the longest slice; the last round */
 	size_t over_limit;		/* silent, and not locked because of lock-limit */
 	unsigned drawn, limit;		/* locked by inactivity in the last 24 h, of how many */
 };

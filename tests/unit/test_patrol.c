@@ -130,6 +130,8 @@ answer_ask(struct mdm *m, unsigned i, struct enrollment *e)
 	e->token_bad = scene->habit[i] == BAD_TOKEN;
 	e->last_push = fake_wall();
 	silence_asked(m, e, &ask);
+	if (scene->habit[i] == EARLY || e->paused_since)
+		assert_int_equal(e->unanswered_since, 0);
 	enrollment_save(m->store, e);
 	if (scene->habit[i] == ANSWERS) {
 		silence_seen(m, e->id);
@@ -372,7 +374,7 @@ no_push_locks_nobody(void **ctx)
 	struct service_line line;
 
 	silence_from(s, 0);
-	pass_served(s, 20 * HOUR);
+	pass_served(s, 23 * HOUR);
 	s->push = APNS_DISCONNECTED;
 	pass_served(s, 40 * DAY);
 	assert_int_equal(count_locked(s), 0);
@@ -639,6 +641,29 @@ an_answer_that_could_not_be_written_counts(void **ctx)
 	assert_int_equal(count_locked(s), 1);
 }
 
+/* The next ask goes out before anybody found the time to write that answer down. */
+static void
+an_ask_after_such_an_answer_begins_anew(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct enrollment *e;
+	int64_t before;
+
+	silence_from(s, 0);
+	pass_served(s, 12 * HOUR);
+	e = kit_load(s->k, "D0");
+	before = e->unanswered_since;
+	enrollment_free(e);
+	assert_true(before > 0);
+	silence_seen(&s->k->m, "D0");
+	pusher_ask(&s->k->m, "D0", true);
+	commit();
+	e = kit_load(s->k, "D0");
+	assert_true(e->unanswered_since >= before + 11 * HOUR);
+	assert_int_equal(e->unanswered, 1);
+	enrollment_free(e);
+}
+
 static void
 set_paused(struct scene *s, unsigned i, bool paused)
 {
@@ -830,6 +855,7 @@ main(void)
 		TEST(a_bad_token_for_ever_locks),
 		TEST(answers_before_the_200_of_apns_count),
 		TEST(an_answer_that_could_not_be_written_counts),
+		TEST(an_ask_after_such_an_answer_begins_anew),
 		TEST(paused_time_does_not_count),
 		TEST(never_locks_nobody_and_changes_act_at_the_next_round),
 		TEST(an_answer_brings_back_but_does_not_unlock),
