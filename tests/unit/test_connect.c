@@ -12,6 +12,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/proplist.h"
+#include "mdm/command_end.h"
+#include "mdm/command_setup.h"
 #include "mdm/enqueue.h"
 #include "mdm/refresh.h"
 #include "mdm_kit.h"
@@ -450,6 +453,190 @@ one_body_for_many(void **ctx)
 	kit_device_free(&b);
 }
 
+static void
+a_cancelled_command_is_not_offered(void **ctx)
+{
+	struct scene *s = *ctx;
+	bool offered = true;
+	char *one, *erase;
+
+	assert_int_equal(queue_one(s, "AA", "ProfileList", NULL, &one), 0);
+	assert_int_equal(mdm_cancel(&s->k->m, "AA", "nothing", "eva", &offered), -ENOENT);
+	assert_int_equal(mdm_cancel(&s->k->m, "AA", one, "eva", &offered), 0);
+	assert_false(offered);
+	expect(s, "Idle", NULL, NULL);
+	result_is(s, one, "Cancelled", NULL);
+	/* it was handed out before: carried out all the same, an erase is an erase */
+	assert_int_equal(queue_one(s, "AA", "EraseDevice", NULL, &erase), 0);
+	expect(s, "Idle", NULL, erase);
+	assert_int_equal(mdm_cancel(&s->k->m, "AA", erase, "eva", &offered), 0);
+	assert_true(offered);
+	expect(s, "Acknowledged", erase, NULL);
+	assert_int_equal(kit_state(s->k, "AA"), STATE_REMOVED);
+	free(one);
+	free(erase);
+}
+
+static void
+a_later_profile_comes_after_one_in_work(void **ctx)
+{
+	struct scene *s = *ctx;
+	char *first, *second, *third;
+
+	assert_int_equal(queue_one(s, "AA", "RemoveProfile", "Identifier=a", &first), 0);
+	expect(s, "Idle", NULL, first);
+	assert_int_equal(queue_one(s, "AA", "RemoveProfile", "Identifier=a", &second), 0);
+	assert_int_equal(kit_waiting(s->k, "AA"), 2); /* it may be at work on the first */
+	expect(s, "NotNow", first, NULL);
+	assert_int_equal(queue_one(s, "AA", "RemoveProfile", "Identifier=a", &third), 0);
+	assert_int_equal(kit_waiting(s->k, "AA"), 1); /* NotNow: it is not */
+	result_is(s, first, "Superseded", "a later command is for the same profile");
+	result_is(s, second, "Superseded", "a later command is for the same profile");
+	expect(s, "Idle", NULL, third);
+	free(first);
+	free(second);
+	free(third);
+}
+
+static void
+not_now_is_asked_for_later_and_later(void **ctx)
+{
+	static const int64_t delays[] = { 900, 3600, 14400, 86400, 86400 };
+	struct scene *s = *ctx;
+	struct queue *q;
+	char *one;
+	size_t i;
+
+	assert_int_equal(queue_one(s, "AA", "SecurityInfo", NULL, &one), 0);
+	for (i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
+		expect(s, "Idle", NULL, one);
+		expect(s, "NotNow", one, NULL);
+		assert_int_equal(queue_load(s->k->m.store, "AA", &q), 0);
+		assert_in_range(q->entries[0].retry_at - kit_now(), delays[i] - 5, delays[i]);
+		queue_free(q);
+		kit_forward(delays[i]);
+	}
+	free(one);
+}
+
+static void
+nothing_holds_an_erase(void **ctx)
+{
+	struct scene *s = *ctx;
+	char *lock, *erase;
+	unsigned i;
+
+	assert_int_equal(queue_one(s, "AA", "DeviceLock", NULL, &lock), 0);
+	expect(s, "Idle", NULL, lock);
+	expect(s, "NotNow", lock, NULL);
+	for (i = 1; i < s->k->conf.queue.limit; i++)
+		assert_int_equal(queue_one(s, "AA", "ProfileList", NULL, NULL), 0);
+	assert_int_equal(queue_one(s, "AA", "ProfileList", NULL, NULL), -ENOSPC);
+	assert_int_equal(queue_one(s, "AA", "EraseDevice", NULL, &erase), 0);
+	expect(s, "Acknowledged", "other", erase);
+	free(lock);
+	free(erase);
+}
+
+static void
+removed_devices_are_sent_nothing(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct buf text = BUF_INIT;
+	char *one;
+
+	assert_int_equal(queue_one(s, "AA", "ProfileList", NULL, &one), 0);
+	assert_int_equal(kit_checkin(&s->d, "CheckOut", NULL, NULL), 200);
+	result_is(s, one, "Cancelled", "the enrollment ended");
+	assert_int_equal(queue_one(s, "AA", "ProfileList", NULL, NULL), -ESTALE);
+	enqueue_fault_text(&s->k->m, "AA", -ESTALE, &text);
+	assert_non_null(strstr(buf_str(&text), "removed on 20"));
+	assert_non_null(strstr(buf_str(&text), "it must be enrolled again"));
+	buf_free(&text);
+	free(one);
+}
+
+static void
+a_silent_device_s_commands_expire(void **ctx)
+{
+	struct scene *s = *ctx;
+	char *list, *erase;
+
+	assert_int_equal(queue_one(s, "AA", "ProfileList", NULL, &list), 0);
+	assert_int_equal(queue_one(s, "AA", "EraseDevice", NULL, &erase), 0);
+	kit_forward(s->k->conf.queue.lifetime - 1);
+	command_sweep(&s->k->m);
+	assert_int_equal(kit_waiting(s->k, "AA"), 2);
+	kit_forward(1);
+	command_sweep(&s->k->m); /* the end of the round before */
+	command_sweep(&s->k->m);
+	assert_int_equal(kit_waiting(s->k, "AA"), 1);
+	result_is(s, list, "Expired", NULL);
+	free(list);
+	free(erase);
+}
+
+/* The type of the next command; "" for none. */
+static char *
+next_type(struct scene *s, const char *status, const char *uuid, char **offered)
+{
+	struct reply out;
+	plist_t root;
+	char *type;
+
+	assert_int_equal(kit_report(&s->d, status, uuid, NULL, &out), 200);
+	*offered = NULL;
+	if (out.body.len == 0)
+		return xstrdup("");
+	assert_int_equal(proplist_parse(buf_bytes(&out.body), &root), 0);
+	type = xstrdup(proplist_str(proplist_dict(root, "Command"), "RequestType"));
+	*offered = xstrdup(proplist_str(root, "CommandUUID"));
+	plist_free(root);
+	reply_free(&out);
+	return type;
+}
+
+static void
+expect_type(struct scene *s, const char *status, const char *uuid, const char *wanted, char **next)
+{
+	char *type = next_type(s, status, uuid, next);
+
+	assert_string_equal(type, wanted);
+	free(type);
+}
+
+#define AWAITING "<key>AwaitingConfiguration</key><true/>"
+
+static void
+a_waiting_assistant_is_let_go(void **ctx)
+{
+	struct scene *s = *ctx;
+	char *list, *configured, *none;
+
+	assert_int_equal(kit_token(&s->d, AWAITING), 200);
+	assert_int_equal(queue_one(s, "AA", "ProfileList", NULL, &list), 0);
+	expect(s, "Idle", NULL, list);
+	expect_type(s, "Acknowledged", list, "DeviceConfigured", &configured);
+	expect_type(s, "Acknowledged", configured, "", &none);
+	expect_type(s, "Idle", NULL, "", &none);
+	free(list);
+	free(configured);
+	/* ten minutes are enough, whatever waits */
+	assert_int_equal(kit_token(&s->d, AWAITING), 200);
+	assert_int_equal(queue_one(s, "AA", "ProfileList", NULL, &list), 0);
+	expect(s, "Idle", NULL, list);
+	kit_forward(COMMAND_SETUP_WAIT);
+	expect_type(s, "Idle", NULL, "DeviceConfigured", &configured);
+	expect(s, "Error", configured, list); /* it would not: once is enough */
+	free(configured);
+	expect(s, "Acknowledged", list, NULL);
+	free(list);
+	/* held */
+	s->k->conf.enrollment.hold_setup = true;
+	assert_int_equal(kit_token(&s->d, AWAITING), 200);
+	expect(s, "Idle", NULL, NULL);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -470,6 +657,13 @@ main(void)
 		TEST(a_question_waits_once),
 		TEST(later_profile_commands_supersede),
 		TEST(one_body_for_many),
+		TEST(a_cancelled_command_is_not_offered),
+		TEST(a_later_profile_comes_after_one_in_work),
+		TEST(not_now_is_asked_for_later_and_later),
+		TEST(nothing_holds_an_erase),
+		TEST(removed_devices_are_sent_nothing),
+		TEST(a_silent_device_s_commands_expire),
+		TEST(a_waiting_assistant_is_let_go),
 	};
 
 	return cmocka_run_group_tests_name("connect", tests, NULL, NULL);
