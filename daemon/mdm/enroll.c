@@ -59,7 +59,7 @@ check_link(struct mdm *m, const char *token, char *hash, struct reply *out)
 		reply_busy(out);
 		return false;
 	}
-	why = link_refusal(l, mdm_now(m));
+	why = l->challenge ? "This enrollment link is not known." : link_refusal(l, mdm_now(m));
 	if (why)
 		refuse(m, why, out);
 	link_free(l);
@@ -148,7 +148,8 @@ match_machine(void *arg, const struct link *l)
 {
 	struct awaited *a = arg;
 
-	if (!l->serial || strcmp(l->serial, a->machine->serial) != 0 || link_refusal(l, a->now))
+	if (!l->serial || l->challenge || strcmp(l->serial, a->machine->serial) != 0 ||
+		link_refusal(l, a->now))
 		return 0;
 	if (l->device && (!a->machine->udid || strcmp(l->device, a->machine->udid) != 0))
 		return 0;
@@ -391,6 +392,7 @@ make_link(struct mdm *m, const struct enroll_link *o, const char *token)
 	l->device = o->device ? xstrdup(o->device) : NULL;
 	l->actor = o->actor ? xstrdup(o->actor) : NULL;
 	l->note = o->note ? xstrdup(o->note) : NULL;
+	l->challenge = o->challenge;
 	return l;
 }
 
@@ -437,11 +439,13 @@ enroll_challenge_new(
 	struct delivery *d = NULL;
 	struct buf url = BUF_INIT;
 	struct link *l = NULL;
+	struct enroll_link bare = *o;
 	int rc;
 
 	if (!mdm_push_pair(m) || !m->certs->ssc.key)
 		return -ENODATA;
-	rc = enroll_link_new(m, o, &url, &l);
+	bare.challenge = true;
+	rc = enroll_link_new(m, &bare, &url, &l);
 	buf_wipe(&url);
 	if (rc < 0)
 		return rc;

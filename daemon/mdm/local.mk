@@ -53,20 +53,20 @@ daemon_mdm_libmdm_a_SOURCES = \
 	daemon/mdm/reason.h \
 	daemon/mdm/refresh.c \
 	daemon/mdm/refresh.h \
-	daemon/mdm/reply.c \
-	daemon/mdm/reply.h \
-	daemon/mdm/scep.c \
-	daemon/mdm/scep.h \
-	daemon/mdm/scep_http.c \
-	daemon/mdm/service.c \
 	daemon/mdm/renewal.c \
 	daemon/mdm/renewal.h \
 	daemon/mdm/release.c \
 	daemon/mdm/release.h \
-	daemon/mdm/service.h \
-	daemon/mdm/silence.c \
+	daemon/mdm/reply.c \
+	daemon/mdm/reply.h \
 	daemon/mdm/schema.c \
 	daemon/mdm/schema.h \
+	daemon/mdm/scep.c \
+	daemon/mdm/scep.h \
+	daemon/mdm/scep_http.c \
+	daemon/mdm/service.c \
+	daemon/mdm/service.h \
+	daemon/mdm/silence.c \
 	daemon/mdm/silence.h \
 	daemon/mdm/source.c \
 	daemon/mdm/source.h

@@ -111,6 +111,28 @@ is_bound(const struct identity_ref *ref, const unsigned char cert[SHA256_LEN])
 	return ref->set && memcmp(ref->cert, cert, SHA256_LEN) == 0;
 }
 
+/*
+ * A client that is no device renews what it got by a bare challenge, until the link of that is
+ * withdrawn.
+ */
+static const char *
+stranger_fault(struct mdm *m, const struct speaker *who, struct scep_grant *g)
+{
+	const struct identity *i = who->identity;
+	struct link *l;
+	bool may;
+
+	if (!i || !i->link[0] || link_load(m->store, i->link, &l) < 0)
+		return "The signing certificate belongs to no enrollment.";
+	may = l->challenge && !l->revoked;
+	link_free(l);
+	if (!may)
+		return "The signing certificate belongs to no enrollment.";
+	memcpy(g->number, i->number, sizeof(g->number));
+	memcpy(g->link, i->link, sizeof(g->link));
+	return NULL;
+}
+
 /* The signer is an identity that an enrollment speaks by now: what it renews. */
 static const char *
 renewal_fault(struct mdm *m, const struct speaker *who, struct scep_grant *g)
@@ -119,10 +141,10 @@ renewal_fault(struct mdm *m, const struct speaker *who, struct scep_grant *g)
 	struct enrollment *e;
 	const char *why = NULL;
 
-	if (!i || !i->enrollment)
-		return "The signing certificate belongs to no enrollment.";
 	if (who->revoked)
 		return "The signing certificate was revoked.";
+	if (!i || !i->enrollment)
+		return stranger_fault(m, who, g);
 	if (enrollment_load(m->store, i->enrollment, &e) < 0)
 		return "The enrollment of the signing certificate is not there any more.";
 	if (e->state == STATE_REMOVED && e->removal != REMOVAL_PUSH)
@@ -155,7 +177,7 @@ by_identity(struct mdm *m, const struct scep_request *q, struct scep_grant *g, e
 	return rc;
 }
 
-/* By a challenge that we know, or else by the identity that signed. */
+/* By a challenge that is good for something still, or else by the identity that signed. */
 static int
 entitle(struct mdm *m, const struct scep_request *q, struct scep_grant *g, enum scep_fail *fail,
 	const char **why)
@@ -166,7 +188,11 @@ entitle(struct mdm *m, const struct scep_request *q, struct scep_grant *g, enum 
 			 : -ENOENT;
 
 	if (rc == 0) {
-		rc = by_challenge(m, d, g, fail, why);
+		/* A device that renews by itself repeats the challenge of its profile. */
+		if (d->closed && !q->self_signed)
+			rc = by_identity(m, q, g, fail, why);
+		else
+			rc = by_challenge(m, d, g, fail, why);
 		delivery_free(d);
 		return rc;
 	}

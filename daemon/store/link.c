@@ -18,6 +18,7 @@ static const struct field fields[] = {
 	FIELD(7, FIELD_STR, struct link, actor),
 	FIELD(8, FIELD_STR, struct link, note),
 	FIELD(9, FIELD_BOOL, struct link, revoked),
+	FIELD(10, FIELD_BOOL, struct link, challenge),
 };
 
 struct link *

@@ -18,6 +18,7 @@ struct link {
 	char *serial, *device;	 /* bound to this serial number / enrollment id; NULL: to none */
 	char *actor, *note;
 	bool revoked;
+	bool challenge; /* a bare SCEP challenge: for a client that is no device */
 };
 
 struct link *link_new(void);

@@ -215,6 +215,21 @@ def strongswan(t, bed):
          'an identity that no enrollment speaks by cannot be renewed: badCertId', done.stderr)
 
 
+def renewal(t, bed):
+    """A client that is no device: its challenge from cordonctl, its renewal signed by what it has."""
+    key, challenge = bed.rsa('server'), bed.ctl('enroll-link', '--challenge', '--note', 'bare').stdout.strip()
+    done, cert = bed.strongswan(key, '--password', challenge)
+    t.ok(done.returncode == 0, 'strongSwan enrolls by a challenge of cordonctl enroll-link', done.stderr)
+    name = judge(t, bed, cert, key, 'by a bare challenge')
+    again = bed.rsa('server-again')
+    done, renewed = bed.strongswan(again, '--cert', cert, '--key', key + '.der')
+    t.ok(done.returncode == 0, '... and renews', done.stderr)
+    t.equal(judge(t, bed, renewed, again, 'renewed'), name, '... under its name')
+    bed.ctl('enroll-link', '--revoke', next(e['id'] for e in bed.ctl_json('links') if e['note'] == 'bare'))
+    done, _ = bed.strongswan(bed.rsa('server-third'), '--cert', renewed, '--key', again + '.der')
+    t.ok(done.returncode != 0 and 'badCertId' in done.stderr, '... until the challenge is withdrawn', done.stderr)
+
+
 def repeat(t, bed, message, key, cert):
     """The message once more, over TLS in every way a message can come: the same certificate, because it may have been lost."""
     path, url = f'{bed.dir}/message', '/scep?operation=PKIOperation'
@@ -257,6 +272,7 @@ def foreign(t):
         bed.start()
         questions(t, bed)
         strongswan(t, bed)
+        renewal(t, bed)
         certmonger(t, bed)
         t.ok(bed.stop() == 0, 'the daemon ends well', bed.journal())
 
