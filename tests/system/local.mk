@@ -23,3 +23,7 @@ EXTRA_DIST += tests/system/inactivity.py
 TESTS += tests/system/vendor.sh tests/system/csr.py tests/system/ssc.py
 EXTRA_DIST += tests/system/vendor.sh tests/system/csr.py tests/system/ssc.py
 EXTRA_DIST += tests/system/check.py tests/system/firewall.txt tests/system/topic.py
+if SYSTEM_TESTS
+TESTS += tests/system/identity.py tests/system/links.py tests/system/proxy.py tests/system/takeover.py
+endif
+EXTRA_DIST += tests/system/identity.py tests/system/links.py tests/system/proxy.py tests/system/takeover.py
