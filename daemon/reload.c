@@ -351,6 +351,16 @@ say_changes(struct graph *g, const struct certdir *old, const struct certdir *ne
 	say_single("TLS certificate", old ? &old->tls : NULL, &new->tls);
 }
 
+/* Behind a proxy that has the certificate there is none to wait for. */
+static bool
+listens_by_tls(const struct conf *c)
+{
+	for (size_t i = 0; i < c->listen_count; i++)
+		if (c->listen[i].tls)
+			return true;
+	return false;
+}
+
 static void
 adopt_tls(struct graph *g)
 {
@@ -359,9 +369,11 @@ adopt_tls(struct graph *g)
 	struct tls_server *t;
 	char *why = NULL;
 
-	if (!pair->chain) /* an earlier pair is served on: devices that are here should not lose us
-			   */
+	if (!pair->chain) { /* an earlier pair is served on: devices here should not lose us */
+		if (!listens_by_tls(g->boot))
+			graph_listen_devices(g);
 		return;
+	}
 	if (g->tls && client == g->tls_client &&
 		memcmp(g->tls_sha256, pair->sha256, SHA256_LEN) == 0)
 		return;
@@ -530,10 +542,12 @@ reload_look(void *arg)
 	look_conf(g);
 	arguments_load_schema(&g->admin);
 	s = scan_new(g);
-	if (worker_submit(g->admin.mdm.worker, WORKER_SLOW, scan_work, scan_done, s) == 0)
+	if (worker_submit(g->admin.mdm.worker, WORKER_SLOW, scan_work, scan_done, s) == 0) {
 		g->scan = s;
-	else
+	} else {
 		scan_free(s); /* the rescan comes by itself */
+		notify_ready();
+	}
 }
 
 void

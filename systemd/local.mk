@@ -1,5 +1,7 @@
 # Units carry the installed paths; the rest goes as it is.
 systemdsystemunit_DATA = systemd/cordond.service
+dist_systemdsystemunit_DATA = systemd/cordond.socket systemd/cordond-control.socket systemd/cordond-gate.socket \
+	systemd/cordond-metrics.socket
 catalog_DATA = systemd/cordon.catalog
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d

@@ -28,3 +28,4 @@ include tests/apns/local.mk
 include tests/device/local.mk
 include tests/system/local.mk
 EXTRA_DIST += tests/run
+include tests/bed/local.mk

@@ -126,7 +126,7 @@ gather(struct admin *a)
 
 	signed_csr = xasprintf("%s/signedCSR", d->directory);
 	f.ssc = d->ssc.chain && d->ssc.not_after >= clock_wall();
-	f.tls = d->tls.chain != NULL;
+	f.tls = d->tls.chain || a->listening; /* behind a proxy it needs none */
 	f.csr = d->has_csr;
 	f.signed_csr = d->has_csr && file_exists(signed_csr);
 	free(signed_csr);

@@ -250,6 +250,19 @@ say_push_missing(const struct mdm *m, struct buf *out)
 			"with cordon-csr new.");
 }
 
+/* Packages ship a name under .invalid (RFC 6761), which no device can ever reach. */
+static bool
+name_is_placeholder(const struct mdm *m)
+{
+	static const char end[] = ".invalid";
+	char *host = conf_server_host(m->conf);
+	size_t len = strlen(host);
+	bool is = len >= sizeof(end) - 1 && strcmp(host + len - (sizeof(end) - 1), end) == 0;
+
+	free(host);
+	return is;
+}
+
 bool
 mdm_not_configured(const struct mdm *m, struct buf *out)
 {
@@ -257,7 +270,12 @@ mdm_not_configured(const struct mdm *m, struct buf *out)
 	bool push = mdm_push_pair(m) != NULL;
 	char date[16];
 
-	if (!ssc && !push && m->certs->push_count == 0)
+	if (name_is_placeholder(m))
+		buf_printf(out,
+			"MDM not configured: server-name is still \"%s\"; set organization and "
+			"server-name in %s.",
+			m->conf->server_name, m->conf->file);
+	else if (!ssc && !push && m->certs->push_count == 0)
 		buf_add_str(out,
 			"MDM not configured: there is no SSC and no push certificate; make the SSC "
 			"with cordon-ssc new, then a signing request with cordon-csr new.");

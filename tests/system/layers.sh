@@ -37,6 +37,7 @@ sockets=$(grep -lE '<sys/socket.h>|<event2/|<nghttp2/' daemon/base/*.[ch] daemon
 # Each header stands by itself.
 bad=0
 for h in daemon/*/*.h daemon/*.h; do
+	# shellcheck disable=SC2046 # flags are words
 	out=$(${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Idaemon -I"${CORDON_BUILD:?}" \
 		$(pkg-config --cflags libplist-2.0 libevent openssl jansson libnghttp2) -fsyntax-only -x c "$h" 2>&1) ||
 		{ bad=1; printf '# %s\n' "$h" "$out"; }
