@@ -19,7 +19,8 @@ struct graph {
 	struct seal *seal;
 	struct tls_server *tls;
 	unsigned char tls_sha256[SHA256_LEN];
-	bool tls_client; /* the snapshot asks for client certificates */
+	unsigned char tls_failed[SHA256_LEN]; /* what OpenSSL did not take, and that was said */
+	bool tls_client;		      /* the snapshot asks for client certificates */
 	struct watch *watch;
 	struct certdir_cache *cache;
 	struct scan *scan; /* runs now; NULL */

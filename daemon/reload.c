@@ -378,7 +378,12 @@ adopt_tls(struct graph *g)
 		memcmp(g->tls_sha256, pair->sha256, SHA256_LEN) == 0)
 		return;
 	t = tls_server_new(pair->chain, pair->key, client, g->tls, &why);
+	if (!t && memcmp(g->tls_failed, pair->sha256, SHA256_LEN) == 0) {
+		free(why);
+		return;
+	}
 	if (!t) {
+		memcpy(g->tls_failed, pair->sha256, SHA256_LEN);
 		log_event(EV_CERT_SKIPPED, FIELDS(F_FILE(pair->cert_file)),
 			"%s: cannot be used for TLS: %s", pair->cert_file,
 			why ? why : "unknown reason");

@@ -9,6 +9,10 @@
 #include "pki/certpair.h"
 #include "pki/certrole.h"
 
+#define OLD_DIGEST                                                                         \
+	"it is signed with SHA-1, which neither Apple nor OpenSSL accepts: get a new one " \
+	"from Apple's portal"
+
 /* The name under which cordon-csr would have put this public key's private key. */
 static char *
 expected_name(const unsigned char spki[SHA256_LEN], const char *ending)
@@ -75,7 +79,7 @@ take_push(struct certscan *s, struct certscan_entry *e, X509 *leaf)
 {
 	unsigned char spki[SHA256_LEN];
 	struct certscan_entry *key;
-	const char *weak = certpair_too_weak(leaf);
+	const char *weak = certpair_old_digest(leaf) ? OLD_DIGEST : certpair_too_weak(leaf);
 
 	e->settled = true;
 	if (!weak && cert_spki_sha256(leaf, spki) < 0)
@@ -90,10 +94,6 @@ take_push(struct certscan *s, struct certscan_entry *e, X509 *leaf)
 		remark_no_key(s, e->name, spki);
 		return;
 	}
-	if (certpair_old_digest(leaf))
-		certscan_remark(s, CERTDIR_PROBLEM, e->name,
-			"this push certificate is signed with SHA-1, which Apple does not use any "
-			"more: get a new one from Apple's portal");
 	add_push(s, e, leaf, key);
 }
 

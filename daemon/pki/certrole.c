@@ -107,6 +107,9 @@ take_named(struct certscan *s, const struct named *n, struct certscan_entry *cer
 		return false;
 	}
 	weak = certpair_too_weak(leaf);
+	if (!weak && n == &tls_named && certpair_old_digest(leaf))
+		weak = "it is signed with SHA-1, which neither devices nor OpenSSL accept: make a "
+		       "new one";
 	if (weak) {
 		certscan_remark(
 			s, CERTDIR_PROBLEM, cert->name, "%s cannot be used: %s", n->what, weak);
@@ -115,7 +118,7 @@ take_named(struct certscan *s, const struct named *n, struct certscan_entry *cer
 	certpair_init(p, cert->file->certs, leaf, key->file->key, cert->name, key->name);
 	if (certpair_old_digest(leaf))
 		certscan_remark(s, CERTDIR_PROBLEM, cert->name,
-			"%s is signed with SHA-1, which Apple's devices may refuse: make a new one",
+			"%s is signed with SHA-1, which others may refuse: make a new one",
 			n->what);
 	return true;
 }

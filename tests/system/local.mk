@@ -5,7 +5,7 @@ TESTS += tests/system/tools.py tests/system/api.py
 TESTS += tests/system/profile.py tests/system/reload.py tests/system/candidate.py
 TESTS += tests/system/hostile.py tests/system/fleet.py tests/system/kill.py
 TESTS += tests/system/scep-foreign.py tests/system/http-smuggling.py
-TESTS += tests/system/check.py tests/system/topic.py
+TESTS += tests/system/check.py tests/system/topic.py tests/system/dropin.py tests/system/renewal.py
 endif
 EXTRA_DIST += tests/system/layers.sh tests/system/catalog.sh tests/system/manuals.sh tests/apple.sh
 EXTRA_DIST += tests/system/bed.py
@@ -23,6 +23,9 @@ EXTRA_DIST += tests/system/inactivity.py
 TESTS += tests/system/vendor.sh tests/system/csr.py tests/system/ssc.py
 EXTRA_DIST += tests/system/vendor.sh tests/system/csr.py tests/system/ssc.py
 EXTRA_DIST += tests/system/check.py tests/system/firewall.txt tests/system/topic.py
+EXTRA_DIST += tests/system/dropin.py tests/system/renewal.py
+TESTS += tests/system/commands.py
+EXTRA_DIST += tests/system/commands.py
 if SYSTEM_TESTS
 TESTS += tests/system/identity.py tests/system/links.py tests/system/proxy.py tests/system/takeover.py
 endif

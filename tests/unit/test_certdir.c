@@ -465,7 +465,7 @@ static const struct drop drops[] = {
 		"two UIDs", 0 },
 	{ "weak key", { { "a.pem", "push-weak" }, { "a.key", "key-weak" } }, 0, 1, "a.pem", P,
 		"fewer than 2048 bits", 0 },
-	{ "SHA-1", { { "a.pem", "push-sha1" }, { "a.key", "key" } }, 1, 1, "a.pem", P, "SHA-1", 0 },
+	{ "SHA-1", { { "a.pem", "push-sha1" }, { "a.key", "key" } }, 0, 1, "a.pem", P, "SHA-1", 0 },
 	{ "cut PEM", { { "a.pem", "push-cut" } }, 0, 1, "a.pem", P, "is cut off", 0 },
 	{ "cut DER", { { "a.cer", "push-der-cut" } }, 0, 1, "a.cer", P, "is cut off", 0 },
 	{ "cut bundle", { { "a.pem", "push-twice-cut" } }, 0, 1, "a.pem", P, "is cut off", 0 },
