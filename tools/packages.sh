@@ -1,5 +1,5 @@
 # packages.sh - sourced: the Debian packages that building, playing and testing need, and their installation
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # the names are for those who source it
 
 packages_build=(build-essential autoconf automake pkg-config libssl-dev libconfig-dev libplist-dev
 	libgdbm-dev libsystemd-dev libevent-dev libnghttp2-dev libjansson-dev
