@@ -22,8 +22,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "mdm/crl.h"
 #include "mdm/command_end.h"
+#include "mdm/crl.h"
 #include "mdm/patrol.h"
 #include "mdm/push.h"
 #include "mdm/service.h"
@@ -31,7 +31,7 @@
 
 #define TICK_MS 1000
 #define MINUTE_MS 60000
-#define FLUSH_MS 50 /* between slices of last-seen times */
+#define FLUSH_MS 50   /* between slices of last-seen times */
 #define DRAIN_MS 5000 /* replies that are due may still leave when we stop */
 #define FDS_MAX 16
 #define FDS_RESERVE 64u /* connections of control and gate, and as many files of our own */
@@ -212,7 +212,8 @@ take_systemd(struct graph *g)
 
 /* TCP without TLS, for programs of one kind; a socket that systemd passes takes its place. */
 static int
-listen_endpoint(struct graph *g, const char *key, const struct conf_endpoint *at, enum http_side side)
+listen_endpoint(
+	struct graph *g, const char *key, const struct conf_endpoint *at, enum http_side side)
 {
 	struct http_listener_options o = { .side = side };
 	char *why = NULL;
@@ -253,8 +254,8 @@ open_listeners(struct graph *g)
 }
 
 /*
- * Connections of devices from LimitNOFILE: what files, pushes and the reserve for control, gate and enrollment need is
- * kept back.
+ * Connections of devices from LimitNOFILE: what files, pushes and the reserve for control, gate and
+ * enrollment need is kept back.
  */
 static void
 set_limits(struct graph *g)
@@ -264,7 +265,8 @@ set_limits(struct graph *g)
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return;
-	free_fds = files.rlim_cur > 4 * FDS_RESERVE ? files.rlim_cur - 2 * FDS_RESERVE : files.rlim_cur / 2;
+	free_fds = files.rlim_cur > 4 * FDS_RESERVE ? files.rlim_cur - 2 * FDS_RESERVE
+						    : files.rlim_cur / 2;
 	if (free_fds > CONNECTIONS_MAX)
 		free_fds = CONNECTIONS_MAX;
 	http_server_set_limits(g->admin.http, (unsigned)free_fds, FDS_RESERVE);

@@ -17,7 +17,7 @@ struct login;
 struct admin {
 	struct mdm mdm;
 	struct http_server *http;
-	struct login *login; /* callers of the API over TCP */
+	struct login *login;	   /* callers of the API over TCP */
 	struct conf_faults faults; /* of the last look at the configuration: faults and warnings */
 	char *needs_restart;	   /* keys that changed and wait for a restart; NULL: none */
 	char *refused_name; /* the server-name that the configuration asks for and devices do not
@@ -26,11 +26,11 @@ struct admin {
 	size_t identities_near, identities_over; /* of devices: about to expire, expired */
 	bool listening;				 /* the device listener is open */
 	struct metrics metrics;
-	struct schema *schema;			 /* the table of commands; NULL: none */
-	char *schema_fault;			 /* why it could not be read; NULL */
-	char *schema_seen; /* the file that was looked at last, as it was then */
+	struct schema *schema; /* the table of commands; NULL: none */
+	char *schema_fault;    /* why it could not be read; NULL */
+	char *schema_seen;     /* the file that was looked at last, as it was then */
 	struct bulk *bulks;
-	void (*reload)(void *arg);		 /* look at configuration and certificates again */
+	void (*reload)(void *arg); /* look at configuration and certificates again */
 	void *reload_arg;
 };
 

@@ -146,8 +146,8 @@ fits(const struct filter *f, const struct roster_line *line)
 {
 	if (!line || (f->state >= 0 && line->state != f->state) || (f->locked && !line->locked))
 		return false;
-	if (f->inactive_for && (line->last_seen > f->now - f->inactive_for ||
-				       line->state == STATE_REMOVED))
+	if (f->inactive_for &&
+		(line->last_seen > f->now - f->inactive_for || line->state == STATE_REMOVED))
 		return false;
 	return f->users || !channel_is_user((enum channel)line->channel);
 }

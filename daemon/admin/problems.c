@@ -271,8 +271,7 @@ commands(struct admin *a, json_t *list)
 
 	if (a->schema_fault) {
 		buf_printf(&text, "The table of commands cannot be read, so they are %s: %s.",
-			a->schema ? "checked by an earlier one" : "not checked",
-			a->schema_fault);
+			a->schema ? "checked by an earlier one" : "not checked", a->schema_fault);
 		add(list, &text);
 	}
 	command_install_faults(&a->mdm, add_install, list);

@@ -20,7 +20,8 @@ state_of(const char *path)
 	config_t c;
 
 	config_init(&c);
-	if (file_read(path, FILE_BYTES_MAX, &text, NULL) == 0 && config_read_string(&c, buf_str(&text)) &&
+	if (file_read(path, FILE_BYTES_MAX, &text, NULL) == 0 &&
+		config_read_string(&c, buf_str(&text)) &&
 		config_lookup_string(&c, "state", &value) && value[0] == '/')
 		found = xstrdup(value);
 	config_destroy(&c);
@@ -35,7 +36,8 @@ conf_peek_state(const char *file)
 	char *found = state_of(file), *pattern;
 	glob_t names;
 
-	pattern = xasprintf("%.*s/conf.d/*.conf", slash ? (int)(slash - file) : 1, slash ? file : ".");
+	pattern = xasprintf(
+		"%.*s/conf.d/*.conf", slash ? (int)(slash - file) : 1, slash ? file : ".");
 	if (glob(pattern, 0, NULL, &names) == 0) {
 		for (size_t i = 0; i < names.gl_pathc; i++) {
 			char *later = state_of(names.gl_pathv[i]);

@@ -17,8 +17,9 @@ struct enqueue_options {
  * Queues one command for `count` enrollments; its body is kept once.  fault[i] becomes 0, or
  * -ENOENT no such enrollment, -ESTALE it is not enrolled, -ENOSPC its queue is full (erase and lock
  * have room of their own), -EEXIST the CommandUUID was used for it before, or is another command's,
- * -EALREADY the refresh waits already, -ENODATA the device gave no unlock token, -EINVAL a PIN that is none.  Pushes are asked
- * for after the commit.  Returns how many were queued, or -errno when nothing could be.
+ * -EALREADY the refresh waits already, -ENODATA the device gave no unlock token, -EINVAL a PIN that
+ * is none.  Pushes are asked for after the commit.  Returns how many were queued, or -errno when
+ * nothing could be.
  */
 int mdm_enqueue(struct mdm *m, const char *const *ids, size_t count, const struct command *c,
 	const struct enqueue_options *o, int *fault);

@@ -33,7 +33,7 @@ struct enroll_link {
 	int64_t lifetime;			    /* seconds; 0: enrollment.link-lifetime */
 	uint32_t uses;				    /* 0: 1; LINK_ANY */
 	const char *serial, *device, *actor, *note; /* NULL each */
-	bool challenge; /* enroll_challenge_new sets it */
+	bool challenge;				    /* enroll_challenge_new sets it */
 };
 /*
  * Appends the address; only the token's hash is kept.  `ret` (may be NULL) is the record, the

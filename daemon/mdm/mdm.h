@@ -30,7 +30,7 @@ struct mdm_numbers {
 	uint64_t authenticate, token_update, checkout, other_checkin;
 	uint64_t idle, acknowledged, error, not_now, format_error, unknown_uuid;
 	uint64_t superseded, expired, cancelled; /* commands that ended without an answer */
-	uint64_t refused; /* messages answered 400 */
+	uint64_t refused;			 /* messages answered 400 */
 	uint64_t profiles, scep_issued, scep_refused;
 	uint64_t signatures, signature_faults, digest[4]; /* by enum cms_digest */
 };
@@ -50,17 +50,17 @@ struct mdm {
 	int64_t started_at;
 
 	/* Kept by the verbs themselves: all zero at start, freed by mdm_fini. */
-	int64_t (*wall)(void);	   /* NULL: clock_wall */
-	int64_t (*mono)(void);	   /* milliseconds; NULL: clock_mono_ms */
-	struct table *sessions;	   /* id -> wall time of the Idle that began its session */
-	struct table *scep_busy;   /* enrollment numbers that a certificate is being made for */
+	int64_t (*wall)(void);	     /* NULL: clock_wall */
+	int64_t (*mono)(void);	     /* milliseconds; NULL: clock_mono_ms */
+	struct table *sessions;	     /* id -> wall time of the Idle that began its session */
+	struct table *scep_busy;     /* enrollment numbers that a certificate is being made for */
 	struct table *renewal_looks; /* id -> wall time when its renewal is looked at again */
-	struct crl *crl; /* NULL until somebody asks for it */
-	struct table *sources; /* addresses that tried without a link or challenge */
-	struct table *installs;	   /* path -> profile of enrollment.install */
-	size_t sweep_at;	   /* where the search for expired commands goes on */
-	struct log_budget chatter; /* refusals of devices */
-	struct log_budget strays;  /* refusals of who knows whom: links, SCEP */
+	struct crl *crl;	     /* NULL until somebody asks for it */
+	struct table *sources;	     /* addresses that tried without a link or challenge */
+	struct table *installs;	     /* path -> profile of enrollment.install */
+	size_t sweep_at;	     /* where the search for expired commands goes on */
+	struct log_budget chatter;   /* refusals of devices */
+	struct log_budget strays;    /* refusals of who knows whom: links, SCEP */
 };
 
 void mdm_fini(struct mdm *m);

@@ -3,8 +3,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "mdm/renewal.h"
 #include "mdm/command_end.h"
+#include "mdm/renewal.h"
 #include "mdm/silence.h"
 #include "pki/cert.h"
 #include "policy/lapse.h"

@@ -79,8 +79,7 @@ void http_server_release(struct http_server *s, int err);
  * Asked after the head of each request that has a route, before anything of its body is read.
  * False: it answered already (http_reply), and what the client still sends is not looked at.
  */
-void http_server_set_admit(
-	struct http_server *s, bool (*admit)(struct http_request *r, void *ctx));
+void http_server_set_admit(struct http_server *s, bool (*admit)(struct http_request *r, void *ctx));
 /* Stops accepting, lets replies that are due out for at most `ms`, closes idle connections, then
  * calls done. */
 void http_server_stop(struct http_server *s, int64_t ms, void (*done)(void *arg), void *arg);

@@ -1,4 +1,5 @@
-/* worker.c - a thread with a bounded queue for each lane; finished jobs come back over an eventfd */
+/* worker.c - a thread with a bounded queue for each lane; finished jobs come back over an eventfd
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

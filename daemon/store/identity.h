@@ -33,7 +33,7 @@ struct identity {
 	int64_t issued_at, not_after;
 	enum identity_status status;
 	int64_t revoked_at;
-	int64_t superseded_at; /* TokenUpdate of its successor; 0: none */
+	int64_t superseded_at;	       /* TokenUpdate of its successor; 0: none */
 	unsigned char pin[SHA256_LEN]; /* hash over the unsigned parts of its Mdm-Signature; zero:
 					  none yet */
 };

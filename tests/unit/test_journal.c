@@ -1,8 +1,10 @@
-/* test_journal.c - records as datagrams of the native protocol: fields, newlines, a reader that does not read */
+/* test_journal.c - records as datagrams of the native protocol: fields, newlines, a reader that
+ * does not read */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <poll.h>
@@ -54,7 +56,8 @@ fields_arrive(void **state)
 
 	(void)state;
 	assert_int_equal(journal_start(path), 0);
-	log_event(EV_DEVICE_ENROLLED, FIELDS(F_ENROLLMENT("UDID-1"), F_STATE("Enrolled"), { "CORDON_NONE", NULL }),
+	log_event(EV_DEVICE_ENROLLED,
+		FIELDS(F_ENROLLMENT("UDID-1"), F_STATE("Enrolled"), { "CORDON_NONE", NULL }),
 		"device %s is enrolled", "UDID-1");
 	receive(fd, got, sizeof(got));
 	assert_non_null(strstr(got, "MESSAGE_ID="));
@@ -81,7 +84,8 @@ controls_forge_no_field(void **state)
 
 	(void)state;
 	assert_int_equal(journal_start(path), 0);
-	log_event(EV_DEVICE_REFUSED, FIELDS(F_ENROLLMENT("a\nPRIORITY=0")), "name \"%s\"", "x\nCORDON_ACTOR=root");
+	log_event(EV_DEVICE_REFUSED, FIELDS(F_ENROLLMENT("a\nPRIORITY=0")), "name \"%s\"",
+		"x\nCORDON_ACTOR=root");
 	receive(fd, got, sizeof(got));
 	assert_null(strstr(got, "\nPRIORITY=0"));
 	assert_null(strstr(got, "\nCORDON_ACTOR=root"));
