@@ -420,6 +420,18 @@ declarative(struct visit *v)
 	return 0;
 }
 
+/* Nobody asked for it here: the device goes its ordinary way. */
+static int
+return_to_service(struct visit *v)
+{
+	plist_t dict = plist_new_dict(), answer = plist_new_dict();
+
+	plist_dict_set_item(answer, "Enabled", plist_new_bool(0));
+	plist_dict_set_item(dict, "ReturnToService", answer);
+	reply_plist(v->out, dict);
+	return 0;
+}
+
 /* `accept`: party_accept comes first; the others ask for themselves. */
 static const struct verb {
 	int (*answer)(struct visit *v);
@@ -433,6 +445,7 @@ static const struct verb {
 	[MESSAGE_GET_BOOTSTRAP_TOKEN] = { get_bootstrap_token, true, true },
 	[MESSAGE_GET_TOKEN] = { get_token, true, false },
 	[MESSAGE_DECLARATIVE] = { declarative, true, false },
+	[MESSAGE_RETURN_TO_SERVICE] = { return_to_service, true, true },
 };
 
 static int
@@ -450,7 +463,7 @@ dispatch(struct visit *v)
 			return 0;
 	}
 	if (verb->device_only && channel_is_user(v->msg->channel)) {
-		refuse(v, "Only the device channel has a bootstrap token.");
+		refuse(v, "This is for the device channel only.");
 		return 0;
 	}
 	return verb->answer(v);

@@ -20,6 +20,7 @@ static const char *const kind_names[MESSAGE_KIND_COUNT] = {
 	[MESSAGE_GET_BOOTSTRAP_TOKEN] = "GetBootstrapToken",
 	[MESSAGE_GET_TOKEN] = "GetToken",
 	[MESSAGE_DECLARATIVE] = "DeclarativeManagement",
+	[MESSAGE_RETURN_TO_SERVICE] = "ReturnToService",
 	[MESSAGE_REPORT] = "report",
 };
 

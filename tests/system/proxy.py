@@ -52,7 +52,7 @@ enrollment: {{ access = "link"; }};
         d = f'{self.bed.dir}/nginx'
         os.mkdir(d)
         self.bed.replace(f'{d}/nginx.conf', f'''
-daemon off; worker_processes 1; pid {d}/pid; error_log {d}/error.log;
+daemon off; master_process off; pid {d}/pid; error_log {d}/error.log;
 events {{ }}
 http {{
     access_log off; client_body_temp_path {d}/body; proxy_temp_path {d}/proxy; fastcgi_temp_path {d}/f;

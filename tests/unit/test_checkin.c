@@ -532,6 +532,7 @@ small_verbs_answer(void **ctx)
 {
 	struct kit *k = *ctx;
 	struct kit_device d;
+	struct reply out = REPLY_INIT;
 
 	kit_device_init(&d, k, "AA", "SER1", &fresh);
 	kit_enroll(&d);
@@ -546,7 +547,82 @@ small_verbs_answer(void **ctx)
 				 "<key>Endpoint</key><string>status</string>", NULL),
 		200);
 	assert_int_equal(kit_checkin(&d, "NoSuchThing", NULL, NULL), 400);
+	assert_int_equal(kit_checkin(&d, "ReturnToService", NULL, &out), 200);
+	assert_non_null(strstr(buf_str(&out.body), "<key>Enabled</key>"));
+	assert_non_null(strstr(buf_str(&out.body), "<false/>"));
+	reply_free(&out);
 	kit_device_free(&d);
+}
+
+static int
+send(const struct kit_device *d, bool checkin, const char *ids, const char *more)
+{
+	char *xml = xasprintf("<plist version=\"1.0\"><dict>%s%s</dict></plist>", ids, more);
+	int status = kit_send(d, checkin, xml, NULL);
+
+	free(xml);
+	return status;
+}
+
+#define TOPIC_OF_KIT "<key>Topic</key><string>" KIT_TOPIC "</string>"
+#define OF_AUTHENTICATE "<key>MessageType</key><string>Authenticate</string>" TOPIC_OF_KIT
+#define OF_TOKEN_UPDATE                                                   \
+	"<key>MessageType</key><string>TokenUpdate</string>" TOPIC_OF_KIT \
+	"<key>PushMagic</key><string>magic</string><key>Token</key><data>AQIDBA==</data>"
+#define OF_CHECK_OUT "<key>MessageType</key><string>CheckOut</string>" TOPIC_OF_KIT
+#define OF_IDLE "<key>Status</key><string>Idle</string>"
+
+/* A user enrollment has no UDID; its user, and those of a Shared iPad, hang from their device. */
+static void
+every_kind_of_channel(void **ctx)
+{
+	static const char own[] = "<key>EnrollmentID</key><string>E1</string>";
+	static const char own_user[] = "<key>EnrollmentID</key><string>E1</string>"
+				       "<key>EnrollmentUserID</key><string>U1</string>";
+	static const char shared[] = "<key>UDID</key><string>AA</string><key>UserID</key>"
+				     "<string>FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF</string>"
+				     "<key>UserShortName</key><string>eva@example.org</string>";
+	struct kit *k = *ctx;
+	struct kit_device byod, pad;
+	struct enrollment *e;
+
+	kit_device_init(&byod, k, "E1", NULL, &fresh);
+	kit_device_init(&pad, k, "AA", "SER1", &fresh);
+	assert_int_equal(send(&byod, true, own, OF_AUTHENTICATE), 200);
+	assert_int_equal(send(&byod, true, own_user, OF_TOKEN_UPDATE), 400); /* its device first */
+	assert_int_equal(send(&byod, true, own, OF_TOKEN_UPDATE), 200);
+	e = kit_load(k, "E1");
+	assert_int_equal(e->channel, CHANNEL_USER_ENROLLMENT);
+	enrollment_free(e);
+	assert_int_equal(send(&byod, false, own_user, OF_IDLE), 400);
+	assert_int_equal(send(&byod, true, own_user, OF_TOKEN_UPDATE), 200);
+	e = kit_load(k, "E1:U1");
+	assert_int_equal(e->channel, CHANNEL_USER_ENROLLMENT_USER);
+	assert_string_equal(e->parent, "E1");
+	enrollment_free(e);
+	assert_true(kit_waiting(k, "E1") > 0);
+	assert_int_equal(kit_waiting(k, "E1:U1"), 0); /* queues of their own */
+	assert_int_equal(send(&byod, false, own_user, OF_IDLE), 200);
+
+	kit_enroll(&pad);
+	assert_int_equal(
+		send(&byod, true, shared, OF_TOKEN_UPDATE), 400); /* another's certificate */
+	assert_int_equal(send(&pad, true, shared, OF_TOKEN_UPDATE), 200);
+	e = kit_load(k, "AA:eva@example.org");
+	assert_int_equal(e->channel, CHANNEL_SHARED_IPAD_USER);
+	enrollment_free(e);
+	assert_int_equal(send(&pad, false, shared, OF_IDLE), 200);
+
+	assert_int_equal(
+		send(&byod, true, own, OF_CHECK_OUT), 200); /* users fall with their device */
+	assert_int_equal(kit_state(k, "E1:U1"), STATE_NONE);
+	assert_int_equal(kit_state(k, "AA:eva@example.org"), STATE_ENROLLED);
+	assert_int_equal(
+		send(&pad, true, shared, OF_CHECK_OUT), 200); /* and not the other way round */
+	assert_int_equal(kit_state(k, "AA:eva@example.org"), STATE_NONE);
+	assert_int_equal(kit_state(k, "AA"), STATE_ENROLLED);
+	kit_device_free(&byod);
+	kit_device_free(&pad);
 }
 
 static void
@@ -876,6 +952,7 @@ main(void)
 		TEST(bootstrap_tokens_come_and_go),
 		TEST(user_authenticate_follows_the_configuration),
 		TEST(small_verbs_answer),
+		TEST(every_kind_of_channel),
 		TEST(certificates_speak_for_their_own_enrollment_only),
 		TEST(bad_signatures_are_refused),
 		TEST(authentication_modes),
