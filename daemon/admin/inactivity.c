@@ -180,6 +180,7 @@ inactivity_json(struct admin *a)
 {
 	json_t *j = json_object(), *clocks = json_array();
 	struct patrol_numbers n;
+	const char *unreached;
 	char after[32];
 
 	patrol_numbers(&a->mdm, &n);
@@ -187,6 +188,8 @@ inactivity_json(struct admin *a)
 	duration_format(a->mdm.conf->lock_after, after, sizeof(after));
 	json_object_set_new(j, "lock_after", json_string(after));
 	json_object_set_new(j, "clocks", clocks);
+	json_object_set_new(j, "heard_at", json_time(service_heard(&a->mdm, &unreached)));
+	json_object_set_new(j, "unreached", json_text(unreached));
 	json_object_set_new(j, "locked_last_day", json_integer(n.drawn));
 	json_object_set_new(j, "lock_limit", json_integer(n.limit));
 	json_object_set_new(j, "over_limit", json_integer((json_int_t)n.over_limit));

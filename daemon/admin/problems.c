@@ -78,6 +78,22 @@ store(struct admin *a, json_t *list)
 }
 
 static void
+sealing_key(struct admin *a, json_t *list)
+{
+	struct buf text = BUF_INIT;
+
+	if (!a->mdm.certs->ssc.chain || store_sealed(a->mdm.store))
+		return;
+	buf_printf(&text,
+		"There is no store.key: secrets and answers in %s can neither be read nor kept. "
+		"Put it "
+		"back into %s, from where it is kept beside the backup.",
+		a->mdm.conf->state, a->mdm.certs->directory);
+	add(list, &text);
+	buf_free(&text);
+}
+
+static void
 setup(struct admin *a, json_t *list)
 {
 	struct buf text = BUF_INIT;
@@ -292,6 +308,7 @@ problems_steps(struct admin *a, int64_t now)
 	configuration(a, list);
 	store(a, list);
 	setup(a, list);
+	sealing_key(a, list);
 	push(a, list);
 	refused_topics(a, list);
 	certificates(a, now, list);

@@ -31,7 +31,7 @@ struct service {
 	struct clock *clocks;
 	bool outage; /* nobody ran for long, or nobody knows */
 	int64_t run, run_ms, last_ms, kept_ms, kept_run;
-	int64_t proof_ms;
+	int64_t proof_ms, proof_wall;
 	int64_t reach_ms; /* when we asked ourselves */
 	bool reaching;
 	char *unreached; /* why that did not work; NULL: it did, or was never asked */
@@ -339,7 +339,7 @@ service_reached(struct mdm *m, const char *why)
 	free(s->unreached);
 	s->unreached = why ? xstrdup(why) : NULL;
 	if (!why)
-		s->proof_ms = mdm_mono_ms(m);
+		service_served(m);
 	else
 		log_debug("https://%s/version does not answer us: %s", m->conf->server_name, why);
 }
@@ -347,8 +347,10 @@ service_reached(struct mdm *m, const char *why)
 void
 service_served(struct mdm *m)
 {
-	if (m->service)
-		m->service->proof_ms = mdm_mono_ms(m);
+	if (!m->service)
+		return;
+	m->service->proof_ms = mdm_mono_ms(m);
+	m->service->proof_wall = mdm_now(m);
 }
 
 /* ---- the tick ---- */
@@ -412,6 +414,13 @@ int64_t
 service_run(const struct mdm *m)
 {
 	return m->service ? m->service->run : 0;
+}
+
+int64_t
+service_heard(const struct mdm *m, const char **unreached)
+{
+	*unreached = m->service ? m->service->unreached : NULL;
+	return m->service ? m->service->proof_wall : 0;
 }
 
 int

@@ -31,6 +31,10 @@ void service_served(struct mdm *m);
  */
 void service_reached(struct mdm *m, const char *why);
 
+/* Wall time when it was last proven that devices can reach us, 0: not since the start; and why our
+ * own request did not come back, NULL: it did, or none was made. */
+int64_t service_heard(const struct mdm *m, const char **unreached);
+
 struct service_line {
 	const char *topic;
 	int64_t seconds;

@@ -252,7 +252,9 @@ http_server_stop(struct http_server *s, int64_t ms, void (*done)(void *arg), voi
 	for (pool = 0; pool < POOLS; pool++) {
 		for (c = TAILQ_FIRST(&s->conns[pool]); c; c = next) {
 			next = TAILQ_NEXT(c, all);
-			if (http_conn_silent(c) || c->phase == PHASE_LINGER)
+			/* Those who came just now did not wait at the door, so they are served. */
+			if ((http_conn_silent(c) && !http_conn_fresh(c)) ||
+				c->phase == PHASE_LINGER)
 				http_conn_drop(c);
 			else
 				c->last = true;

@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "net/http_int.h"
 
+#define FRESH_MS 1000
+
 static struct evbuffer *
 input_of(const struct http_conn *c)
 {
@@ -30,6 +32,13 @@ http_conn_silent(const struct http_conn *c)
 {
 	return c->phase == PHASE_HANDSHAKE || c->phase == PHASE_IDLE ||
 	       (c->phase == PHASE_HEAD && evbuffer_get_length(input_of(c)) == 0);
+}
+
+bool
+http_conn_fresh(const struct http_conn *c)
+{
+	return (c->phase == PHASE_HANDSHAKE || c->phase == PHASE_HEAD) &&
+	       clock_mono_ms() - c->phase_since < FRESH_MS;
 }
 
 /* What the phase may take without any progress. */

@@ -142,6 +142,7 @@ void http_server_conn_ended(struct http_server *s, enum http_pool pool);
 void http_conn_start(struct http_listener *l, int fd, const struct sockaddr_storage *peer);
 void http_conn_drop(struct http_conn *c);	  /* at once, without a word */
 bool http_conn_silent(const struct http_conn *c); /* owes nothing: no part of a request came */
+bool http_conn_fresh(const struct http_conn *c);  /* came a moment ago: a request is on its way */
 /* Sends a whole reply and goes on to the next request or to the end. */
 void http_conn_send(struct http_conn *c, struct bytes reply);
 

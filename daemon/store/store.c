@@ -593,6 +593,12 @@ store_set_seal(struct store *s, const struct seal *seal)
 	s->options.seal = seal;
 }
 
+bool
+store_sealed(const struct store *s)
+{
+	return s->options.seal != NULL;
+}
+
 int
 store_unseal(struct store *s, struct bytes key, struct bytes sealed, struct buf *out)
 {

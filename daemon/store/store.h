@@ -111,6 +111,7 @@ int store_unseal(struct store *s, struct bytes key, struct bytes sealed, struct 
 
 /* store.key came (with the SSC) after the store was opened.  Not owned. */
 void store_set_seal(struct store *s, const struct seal *seal);
+bool store_sealed(const struct store *s); /* is there a key? */
 
 struct store_numbers {
 	uint64_t commits, changes, commit_us_total, commit_us_max, checkpoints, replayed;

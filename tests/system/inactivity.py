@@ -150,4 +150,20 @@ def there_and_back(t):
              'a removed device is refused by name', done.stderr)
 
 
-Tap().run(lock_after_by_file_replace, the_limit_asks_a_person, there_and_back)
+def our_own_name(t):
+    """Without any device, the daemon's own request tells whether it can be heard."""
+    with Bed() as bed:
+        bed.everything()
+        bed.start().connected()
+        await_(lambda: bed.status()['inactivity']['heard_at'], 'our own request')
+        t.equal(bed.status()['inactivity']['unreached'], None, 'the own name leads here, by the own root')
+        bed.stop()
+        bed.write_conf()
+        bed.replace(bed.conf, bed.read(bed.conf).replace(f'server-name = "localhost:{bed.port}"', 'server-name = "localhost:1"'))
+        bed.start()
+        await_(lambda: bed.status()['inactivity']['unreached'], 'our own request to fail')
+        t.equal(bed.status()['inactivity']['heard_at'], None, 'a name that leads nowhere is no proof')
+        t.equal(bed.stop(), 0, 'the daemon stops')
+
+
+Tap().run(our_own_name, lock_after_by_file_replace, the_limit_asks_a_person, there_and_back)
