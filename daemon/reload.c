@@ -11,6 +11,7 @@
 #include "admin/arguments.h"
 #include "admin/notify.h"
 #include "admin/warn.h"
+#include "admin/webhook.h"
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/file.h"
@@ -212,6 +213,7 @@ look_conf(struct graph *g)
 	if (c)
 		adopt_conf(g, c);
 	mdm_server_name_note(&g->admin.mdm, g->admin.mdm.conf->server_name);
+	webhook_configure(g->admin.webhook);
 }
 
 /* The last good configuration, if its name is one that devices know; else NULL. */

@@ -18,6 +18,7 @@
 #include "admin/login.h"
 #include "admin/notify.h"
 #include "admin/status.h"
+#include "admin/webhook.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -91,6 +92,7 @@ on_change(void *arg, struct bytes key, struct bytes value)
 
 	roster_follow(m->roster, key, value);
 	patrol_follow(m, key, value);
+	webhook_follow(((struct graph *)arg)->admin.webhook, key, value);
 	crl_follow(m, key, value);
 }
 
@@ -406,6 +408,12 @@ graph_start(struct graph *g)
 
 	if (status)
 		return status;
+	g->admin.webhook = webhook_new(&g->admin);
+	if (!g->admin.webhook)
+		return EX_OSERR;
+	m->heard = webhook_heard;
+	m->heard_arg = g->admin.webhook;
+	log_set_observer(webhook_observe, g->admin.webhook);
 	g->admin.http = http_server_new(g->loop, graph_routes, graph_route_count, g, hold, g);
 	g->admin.login = login_new();
 	http_server_set_admit(g->admin.http, login_admit);
@@ -451,6 +459,12 @@ graph_stop(struct graph *g)
 	service_free(m->service);
 	http_server_free(g->admin.http);
 	g->admin.http = NULL;
+	log_set_observer(NULL, NULL);
+	if (m->store)
+		commit(g);
+	m->heard = NULL;
+	webhook_free(g->admin.webhook);
+	g->admin.webhook = NULL;
 	login_free(g->admin.login);
 	mdm_fini(m);
 	worker_free(m->worker);

@@ -13,6 +13,7 @@
 struct bulk;
 struct http_server;
 struct login;
+struct webhook;
 
 struct admin {
 	struct mdm mdm;
@@ -30,6 +31,7 @@ struct admin {
 	char *schema_fault;    /* why it could not be read; NULL */
 	char *schema_seen;     /* the file that was looked at last, as it was then */
 	struct bulk *bulks;
+	struct webhook *webhook;   /* NULL until the store is open */
 	void (*reload)(void *arg); /* look at configuration and certificates again */
 	void *reload_arg;
 };

@@ -42,4 +42,7 @@ daemon_admin_libadmin_a_SOURCES = \
 	daemon/admin/target.c \
 	daemon/admin/target.h \
 	daemon/admin/warn.c \
-	daemon/admin/warn.h
+	daemon/admin/warn.h \
+	daemon/admin/webhook.c \
+	daemon/admin/webhook.h \
+	daemon/admin/webhook_event.c

@@ -8,6 +8,7 @@
 #include "admin/inactivity.h"
 #include "admin/status.h"
 #include "admin/warn.h"
+#include "admin/webhook.h"
 #include "base/clock.h"
 #include "mdm/command_install.h"
 #include "mdm/push.h"
@@ -300,6 +301,16 @@ add_silence(void *arg, struct buf *text)
 	add(arg, text);
 }
 
+static void
+webhook(struct admin *a, int64_t now, json_t *list)
+{
+	struct buf text = BUF_INIT;
+
+	if (webhook_problem(a->webhook, now, &text))
+		add(list, &text);
+	buf_free(&text);
+}
+
 json_t *
 problems_steps(struct admin *a, int64_t now)
 {
@@ -315,6 +326,7 @@ problems_steps(struct admin *a, int64_t now)
 	inactivity_problems(a, add_silence, list);
 	renewals(a, list);
 	commands(a, list);
+	webhook(a, now, list);
 	return list;
 }
 

@@ -1,5 +1,6 @@
 /* status.c - the state of the server as JSON, and as the line that systemctl status shows */
 #include "admin/status.h"
+#include "admin/webhook.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,6 +210,7 @@ status_json(struct admin *a)
 	json_object_set_new(j, "certificates", certificates_json(a->mdm.certs, now));
 	json_object_set_new(j, "configuration", configuration_json(a));
 	json_object_set_new(j, "store", store_json(a->mdm.store));
+	json_object_set_new(j, "webhook", webhook_json(a->webhook));
 	buf_free(&missing);
 	return j;
 }

@@ -1,5 +1,6 @@
 /* log.c - records from any thread to whoever carries them */
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,6 +18,20 @@
 static _Atomic(log_sink) sink;
 static _Atomic(const char *) name = "cordond";
 static atomic_int level_max = LOG_INFO;
+
+static struct {
+	void (*see)(void *arg, const struct log_record *record);
+	void *arg;
+	pthread_t thread;
+} observer;
+
+void
+log_set_observer(void (*see)(void *arg, const struct log_record *record), void *arg)
+{
+	observer.thread = pthread_self();
+	observer.arg = arg;
+	observer.see = see;
+}
 
 void
 log_set_sink(log_sink to)
@@ -114,6 +129,8 @@ say(int level, enum event ev, const struct log_field *fields, const char *fmt, v
 	clean = clean_fields(fields);
 	record.message = message;
 	record.fields = clean;
+	if (ev != EV_NONE && observer.see && pthread_equal(observer.thread, pthread_self()))
+		observer.see(observer.arg, &record);
 	(carry ? carry : log_to_stderr)(&record);
 	for (i = 0; clean[i].name; i++)
 		free((char *)(uintptr_t)clean[i].value);

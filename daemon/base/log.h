@@ -70,6 +70,11 @@ struct log_record {
 /* Who carries records; NULL: stderr.  Set before threads start, and at stop. */
 typedef void (*log_sink)(const struct log_record *record);
 void log_set_sink(log_sink sink);
+/*
+ * Who sees events (not plain lines) of the thread that set it, before they are carried; NULL:
+ * nobody.
+ */
+void log_set_observer(void (*see)(void *arg, const struct log_record *record), void *arg);
 /* The stderr carrier: "<3>text" when systemd reads stderr, else "cordond: text". */
 void log_to_stderr(const struct log_record *record);
 void log_set_name(const char *program); /* static string */

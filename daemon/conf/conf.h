@@ -104,6 +104,7 @@ struct conf {
 		char *url, *hmac_key_file;
 		int64_t timeout;
 		bool raw_full;
+		unsigned limit;
 	} webhook;
 	struct {
 		char *url, *hmac_key_file;

@@ -282,6 +282,10 @@ static const struct key rows[] = {
 		"How long an answer is waited for.", RANGE(SECOND, 10 * MINUTE)),
 	KEY("webhook.raw", EITHER, webhook.raw_full, "\"redacted\"", RELOAD,
 		"\"redacted\" blanks tokens in what is posted, \"full\" does not.", .words = raw),
+	KEY("webhook.limit", UNSIGNED, webhook.limit, "100000", RELOAD,
+		"Events that may wait for the receiver; beyond it new ones are dropped and "
+		"counted.",
+		RANGE(10, 10000000)),
 
 	KEY("declarative.url", STRING, declarative.url, NONE, RELOAD,
 		"An external server for declarative management; http for loopback addresses only.",

@@ -18,6 +18,7 @@ struct credentials {
 	unsigned signatures;   /* how many such fields there were */
 	X509 *peer;	       /* TLS client certificate; NULL: none */
 	struct bytes body;     /* what was signed, byte by byte */
+	const char *query;     /* of the URL, raw; NULL */
 };
 
 struct speaker {

@@ -227,6 +227,7 @@ finish_token_update(struct visit *v, struct enrollment *e, bool fresh)
 	int rc;
 
 	set_push(e, v->msg, mdm_now(v->m));
+	e->token_updates = fresh ? 1 : e->token_updates + 1;
 	rc = keep_unlock_token(v, e);
 	if (rc == 0)
 		rc = enrollment_save(v->m->store, e);
@@ -405,6 +406,7 @@ static int
 get_token(struct visit *v)
 {
 	refuse(v, "This token service is not offered here.");
+	v->out->refused = false; /* the question is a device's own, and worth telling */
 	return 0;
 }
 

@@ -54,13 +54,13 @@ refuse_unidentified(
 }
 
 static void
-answer_speaker(struct mdm *m, bool checkin, struct bytes body, const struct speaker *who,
+answer_speaker(struct mdm *m, bool checkin, const struct credentials *c, const struct speaker *who,
 	struct reply *out)
 {
 	struct message *msg = NULL;
 	const char *why;
 
-	if (parse(checkin, body, &msg, &why) < 0) {
+	if (parse(checkin, c->body, &msg, &why) < 0) {
 		party_heard(m, NULL, who);
 		party_refuse_id(m, who->identity ? who->identity->enrollment : NULL, why, out);
 		return;
@@ -69,6 +69,8 @@ answer_speaker(struct mdm *m, bool checkin, struct bytes body, const struct spea
 		connect_answer(m, msg, who, out);
 	else
 		checkin_answer(m, msg, who, out);
+	if (m->heard && !out->refused && out->status != 503)
+		m->heard(m->heard_arg, msg, c);
 	release_apply(m, msg->device, out);
 	message_free(msg);
 }
@@ -85,7 +87,7 @@ device_answer(struct mdm *m, bool checkin, const struct credentials *c, struct r
 	else if (rc < 0)
 		refuse_unidentified(m, checkin, c->body, why, out);
 	else
-		answer_speaker(m, checkin, c->body, &who, out);
+		answer_speaker(m, checkin, c, &who, out);
 	auth_speaker_free(&who);
 }
 
@@ -95,6 +97,7 @@ device_handle(struct http_request *r, void *ctx)
 	struct credentials c = { .signature = http_header(r, "Mdm-Signature"),
 		.signatures = http_header_count(r, "Mdm-Signature"),
 		.peer = source_certificate(ctx, r),
+		.query = http_query(r),
 		.body = http_body(r) };
 	struct reply out = REPLY_INIT;
 

@@ -19,7 +19,9 @@
 #include "store/roster.h"
 #include "store/store.h"
 
+struct credentials;
 struct crl;
+struct message;
 struct patrol;
 struct pusher;
 struct schema;
@@ -48,6 +50,11 @@ struct mdm {
 	struct certdir *certs;
 	struct mdm_numbers numbers;
 	int64_t started_at;
+
+	/* A device's message was taken and answered; in the batch of what it changed.  NULL:
+	 * nobody. */
+	void (*heard)(void *arg, const struct message *msg, const struct credentials *c);
+	void *heard_arg;
 
 	/* Kept by the verbs themselves: all zero at start, freed by mdm_fini. */
 	int64_t (*wall)(void);	     /* NULL: clock_wall */

@@ -180,6 +180,7 @@ party_refuse(struct mdm *m, struct party *p, const struct message *msg, const ch
 {
 	m->numbers.refused++;
 	reply_text(out, 400, why);
+	out->refused = true;
 	if (p->device)
 		note_refusal(m, p->device, why);
 	else
@@ -193,6 +194,7 @@ party_refuse_id(struct mdm *m, const char *id, const char *why, struct reply *ou
 
 	m->numbers.refused++;
 	reply_text(out, 400, why);
+	out->refused = true;
 	if (!id || !roster_find(m->roster, id) || enrollment_load(m->store, id, &e) < 0)
 		return;
 	note_refusal(m, e, why);

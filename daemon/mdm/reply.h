@@ -8,13 +8,14 @@
 
 struct reply {
 	int status;
+	bool refused;	  /* to who has no business here: nobody is told of it */
 	const char *type; /* static; NULL: no Content-Type */
 	struct buf body;
 };
 
-#define REPLY_INIT               \
-	{                        \
-		200, 0, BUF_INIT \
+#define REPLY_INIT                      \
+	{                               \
+		200, false, 0, BUF_INIT \
 	}
 
 void reply_free(struct reply *r); /* cleanses: bodies may hold secrets */

@@ -27,6 +27,8 @@ daemon_net_libnet_a_SOURCES = \
 	daemon/net/loop.h \
 	daemon/net/loop_log.c \
 	daemon/net/loop_log.h \
+	daemon/net/post.c \
+	daemon/net/post.h \
 	daemon/net/proxy.c \
 	daemon/net/proxy.h \
 	daemon/net/reach.c \

@@ -73,6 +73,7 @@ static const struct field fields[] = {
 	FIELD(62, FIELD_UINT, E, renewal_offers),
 	FIELD(63, FIELD_UINT, E, renewal_failures),
 	FIELD(70, FIELD_INT, E, renewal_failed_at),
+	FIELD(71, FIELD_UINT, E, token_updates),
 };
 
 #undef E

@@ -72,7 +72,8 @@ struct enrollment {
 	struct buf sealed;  /* both as they are stored, when they could not be opened: a save keeps
 			       them */
 	int64_t token_time; /* wall seconds of the TokenUpdate */
-	bool token_bad;	    /* BadDeviceToken: no more pushes until the next TokenUpdate */
+	unsigned token_updates; /* TokenUpdates since it enrolled */
+	bool token_bad;		/* BadDeviceToken: no more pushes until the next TokenUpdate */
 
 	/* asks and answers */
 	int64_t last_seen;	  /* wall seconds as of the last save: roster_last_seen knows better

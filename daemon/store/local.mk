@@ -37,6 +37,8 @@ daemon_store_libstore_a_SOURCES = \
 	daemon/store/secret.c \
 	daemon/store/segment.c \
 	daemon/store/segment.h \
+	daemon/store/spool.c \
+	daemon/store/spool.h \
 	daemon/store/store.c \
 	daemon/store/store.h \
 	daemon/store/task.c \

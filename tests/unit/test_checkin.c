@@ -651,7 +651,10 @@ certificates_speak_for_their_own_enrollment_only(void **ctx)
 static int
 speak(struct kit *k, const char *signature, unsigned signatures, X509 *peer, const char *body)
 {
-	struct credentials c = { signature, signatures, peer, bytes_str(body) };
+	struct credentials c = { .signature = signature,
+		.signatures = signatures,
+		.peer = peer,
+		.body = bytes_str(body) };
 	struct reply out = REPLY_INIT;
 
 	device_answer(&k->m, false, &c, &out);

@@ -304,7 +304,7 @@ static const char everything[] =
 	"\"/k\"; },\n"
 	"  { name = \"m\"; role = \"read\"; file = \"/l\"; } ); };\n"
 	"webhook: { url = \"https://h/\"; hmac-key-file = \"/h\"; timeout = \"5s\"; raw = "
-	"\"full\"; };\n"
+	"\"full\"; limit = 11; };\n"
 	"declarative: { url = \"https://d/\"; hmac-key-file = \"/i\"; };\n"
 	"migration = \"1h\"; mdmcert: { email = \"e@f\"; key-file = \"/m\"; };\n";
 
