@@ -16,6 +16,8 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/guard.c \
 	daemon/guard.h \
 	daemon/reload.c \
+	daemon/restore.c \
+	daemon/restore.h \
 	daemon/routes.c \
 	daemon/start.c
 

@@ -11,11 +11,12 @@
 #include "base/mem.h"
 #include "check.h"
 #include "daemon.h"
+#include "restore.h"
 
 static void
 help(FILE *to)
 {
-	fputs("Usage: cordond [-c FILE] [-t [--as PLACE CANDIDATE]] [-V]\n"
+	fputs("Usage: cordond [-c FILE] [-t [--as PLACE CANDIDATE]] [--restore FILE] [-V]\n"
 	      "\n"
 	      "  -c, --config FILE     configuration; default " CORDON_SYSCONFDIR
 	      "/cordon/cordond.conf\n"
@@ -23,6 +24,7 @@ help(FILE *to)
 	      "fault, exit 0 or 1\n"
 	      "      --as PLACE FILE   with -t: judge FILE as if it were PLACE (a drop-in or the "
 	      "main file)\n"
+	      "      --restore FILE    put a backup into the empty state directory and exit\n"
 	      "  -V, --version\n"
 	      "  -h, --help\n",
 		to);
@@ -33,8 +35,9 @@ main(int argc, char **argv)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 		{ "test", no_argument, NULL, 't' }, { "as", required_argument, NULL, 'a' },
-		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { 0 } };
-	const char *conf = CORDON_SYSCONFDIR "/cordon/cordond.conf", *as = NULL;
+		{ "restore", required_argument, NULL, 'r' }, { "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' }, { 0 } };
+	const char *conf = CORDON_SYSCONFDIR "/cordon/cordond.conf", *as = NULL, *backup = NULL;
 	bool test = false;
 	int c;
 
@@ -50,6 +53,9 @@ main(int argc, char **argv)
 		case 'a':
 			as = optarg;
 			break;
+		case 'r':
+			backup = optarg;
+			break;
 		case 'V':
 			puts("cordond " PACKAGE_VERSION);
 			return EX_OK;
@@ -64,5 +70,7 @@ main(int argc, char **argv)
 		help(stderr);
 		return EX_USAGE;
 	}
+	if (backup)
+		return restore_run(conf, backup);
 	return test ? check_run(conf, as, as ? argv[optind] : NULL) : daemon_run(conf);
 }

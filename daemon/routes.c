@@ -4,6 +4,7 @@
 #include "admin/accept.h"
 #include "admin/access.h"
 #include "admin/arguments.h"
+#include "admin/backup.h"
 #include "admin/bulk.h"
 #include "admin/commands.h"
 #include "admin/enrollments.h"
@@ -37,6 +38,8 @@ const struct http_route graph_routes[] = {
 	{ "/v1/accept-server-name", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
 		accept_name_handle },
 	{ "/v1/reload", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL, reload_handle },
+	{ "/v1/backup", false, HTTP_POST | HTTP_GET | HTTP_DELETE, HTTP_CONTROL, JSON_MAX, NULL,
+		backup_handle },
 	{ "/v1/enrollments", false, HTTP_GET, HTTP_CONTROL, 0, NULL, enrollments_list },
 	{ "/v1/bulk", false, HTTP_POST, HTTP_CONTROL, COMMAND_BODY_MAX, NULL, bulk_handle },
 	{ "/v1/bulk/", true, HTTP_GET, HTTP_CONTROL, 0, NULL, bulk_one_handle },

@@ -13,6 +13,7 @@
 #include "config.h"
 
 #include "admin/arguments.h"
+#include "admin/backup.h"
 #include "admin/bulk.h"
 #include "admin/journal.h"
 #include "admin/login.h"
@@ -29,6 +30,7 @@
 #include "mdm/push.h"
 #include "mdm/service.h"
 #include "net/listen.h"
+#include "store/meta.h"
 
 #define TICK_MS 1000
 #define MINUTE_MS 60000
@@ -408,9 +410,12 @@ graph_start(struct graph *g)
 
 	if (status)
 		return status;
+	g->admin.backup = backup_new(&g->admin);
 	g->admin.webhook = webhook_new(&g->admin);
 	if (!g->admin.webhook)
 		return EX_OSERR;
+	if (meta_get_int(m->store, "restored-at", &m->restored_at) < 0)
+		m->restored_at = 0;
 	m->heard = webhook_heard;
 	m->heard_arg = g->admin.webhook;
 	log_set_observer(webhook_observe, g->admin.webhook);
@@ -471,6 +476,7 @@ graph_stop(struct graph *g)
 	m->worker = NULL;
 	if (m->store)
 		store_close(m->store);
+	backup_free(g->admin.backup);
 	roster_free(m->roster);
 	tls_server_unref(g->tls);
 	certdir_unref(m->certs);

@@ -70,6 +70,8 @@ static const struct verb verbs[] = {
 		"let the configuration change its server-name; asks, with the number of devices "
 		"that keep the old one",
 		verb_accept_server_name },
+	{ "backup", "FILE", "write everything that the daemon keeps into one file, while it works",
+		verb_backup },
 	{ "check", "[--config FILE] [--firewall]",
 		"try the way to Apple and to our own name, certificates, directories, room; "
 		"--firewall writes what is to be opened",

@@ -4,6 +4,7 @@ bin_PROGRAMS += cordonctl
 cordonctl_SOURCES = \
 	tools/cordonctl.c \
 	tools/ctl/accept.c \
+	tools/ctl/backup.c \
 	tools/ctl/check.c \
 	tools/ctl/check.h \
 	tools/ctl/check_host.c \

@@ -10,6 +10,7 @@
 #include "admin/metrics.h"
 #include "mdm/mdm.h"
 
+struct backup;
 struct bulk;
 struct http_server;
 struct login;
@@ -31,6 +32,7 @@ struct admin {
 	char *schema_fault;    /* why it could not be read; NULL */
 	char *schema_seen;     /* the file that was looked at last, as it was then */
 	struct bulk *bulks;
+	struct backup *backup;
 	struct webhook *webhook;   /* NULL until the store is open */
 	void (*reload)(void *arg); /* look at configuration and certificates again */
 	void *reload_arg;

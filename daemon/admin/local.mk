@@ -7,6 +7,8 @@ daemon_admin_libadmin_a_SOURCES = \
 	daemon/admin/admin.h \
 	daemon/admin/arguments.c \
 	daemon/admin/arguments.h \
+	daemon/admin/backup.c \
+	daemon/admin/backup.h \
 	daemon/admin/bulk.c \
 	daemon/admin/bulk.h \
 	daemon/admin/leave.c \

@@ -50,6 +50,7 @@ struct mdm {
 	struct certdir *certs;
 	struct mdm_numbers numbers;
 	int64_t started_at;
+	int64_t restored_at; /* the store came from a backup then; 0: never */
 
 	/* A device's message was taken and answered; in the batch of what it changed.  NULL:
 	 * nobody. */

@@ -15,9 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GONE_MARGIN 300	  /* seconds by which a 410 must be later than the TokenUpdate */
-#define REFUSED_MAX 8	  /* push certificates of one topic that Apple refused */
-#define REFUSED_REST 3600 /* seconds until a refused certificate is tried again */
+#define RESTORED_REST (7 * 86400) /* seconds after a restore in which 410 removes nobody */
+#define GONE_MARGIN 300		  /* seconds by which a 410 must be later than the TokenUpdate */
+#define REFUSED_MAX 8		  /* push certificates of one topic that Apple refused */
+#define REFUSED_REST 3600	  /* seconds until a refused certificate is tried again */
 #define ACCEPTED_MS (24 * 3600 * INT64_C(1000)) /* an accepted push speaks for the topic */
 
 /* One topic's connection. */
@@ -365,7 +366,10 @@ token_gone(struct ask *a, struct enrollment *e, const struct apns_answer *answer
 	if (e->token_time != a->token_time || answer->timestamp <= e->token_time + GONE_MARGIN)
 		return;
 	p->numbers.gone++;
-	if (channel_is_user(e->channel)) {
+	/* A token from a backup may be an old one of a device that is well. */
+	if (channel_is_user(e->channel) ||
+		(e->token_time <= p->m->restored_at &&
+			mdm_now(p->m) - p->m->restored_at < RESTORED_REST)) {
 		token_refused(a, e);
 		return;
 	}

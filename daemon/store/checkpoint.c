@@ -159,8 +159,10 @@ take_over(struct store *s, struct job *j)
 static void
 done(struct task *t, void *owner)
 {
-	if (owner)
+	if (owner) {
 		take_over(owner, (struct job *)t);
+		backup_step(owner);
+	}
 	job_free((struct job *)t);
 }
 
@@ -222,6 +224,7 @@ void
 checkpoint_tick(struct store *s)
 {
 	dispose_all(s);
+	backup_step(s);
 	if (s->running || s->now_ms < s->retry_ms)
 		return;
 	if (due(s))

@@ -31,6 +31,10 @@ struct names {
 	size_t count, cap;
 };
 
+enum backup_stage { BACKUP_NONE, BACKUP_WANTED, BACKUP_CHECKPOINT, BACKUP_COPYING };
+
+struct backup_made;
+
 struct store {
 	struct store_options options;
 	char *directory;
@@ -61,6 +65,15 @@ struct store {
 	bool closing;	     /* jobs are run in place: the worker may have gone */
 	struct waste *waste; /* what waits for a worker to dispose of it */
 
+	struct {
+		enum backup_stage stage;
+		uint64_t after; /* the number of checkpoints that it waits for */
+		unsigned tries;
+		struct task *task; /* the copy; NULL */
+		void (*done)(void *arg, const struct backup_made *b);
+		void *arg;
+	} backup;
+
 	unsigned probes; /* since the fault began */
 	struct store_numbers numbers;
 };
@@ -74,9 +87,14 @@ void checkpoint_tick(struct store *s);
 /* Waits for the running job, makes a last checkpoint in place, disposes of everything. */
 void checkpoint_close(struct store *s);
 
+/* backup.c */
+void backup_step(struct store *s);
+void backup_close(struct store *s);
+
 /* largefile.c */
 int largefile_open(struct store *s); /* makes files/ and begins the sweep */
 void largefile_close(struct store *s);
+void largefile_sweep(struct store *s); /* looks at all of them again */
 void largefile_tick(struct store *s);
 /* After a commit or its failure: removes the files that no record refers to. */
 void largefile_settle(struct store *s);

@@ -111,7 +111,8 @@ largefile_settle(struct store *s)
 	struct names n = s->touched;
 
 	s->touched = (struct names){ 0 };
-	for (size_t i = 0; i < n.count; i++)
+	/* A backup copies them; what goes meanwhile is swept after it. */
+	for (size_t i = 0; i < n.count && s->backup.stage == BACKUP_NONE; i++)
 		remove_unreferenced(s, n.items[i]);
 	free(n.items);
 }
@@ -258,6 +259,14 @@ largefile_open(struct store *s)
 }
 
 void
+largefile_sweep(struct store *s)
+{
+	largefile_close(s);
+	if (!s->closing && largefile_open(s) < 0)
+		s->sweep = NULL; /* the next start sweeps */
+}
+
+void
 largefile_close(struct store *s)
 {
 	if (s->sweep)
@@ -279,7 +288,7 @@ largefile_tick(struct store *s)
 {
 	const struct dirent *entry;
 
-	if (!s->sweep)
+	if (!s->sweep || s->backup.stage != BACKUP_NONE)
 		return;
 	for (int i = 0; i < SWEEP_SLICE; i++) {
 		entry = readdir(s->sweep);

@@ -2,6 +2,8 @@ noinst_LIBRARIES += daemon/store/libstore.a
 daemon_store_libstore_a_SOURCES = \
 	daemon/store/access.c \
 	daemon/store/access.h \
+	daemon/store/backup.c \
+	daemon/store/backup.h \
 	daemon/store/batch.c \
 	daemon/store/batch.h \
 	daemon/store/candidate.c \

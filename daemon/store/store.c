@@ -229,6 +229,7 @@ store_close(struct store *s)
 		return;
 	store_commit(s);
 	checkpoint_close(s);
+	backup_close(s);
 	store_free(s);
 }
 

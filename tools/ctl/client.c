@@ -75,21 +75,20 @@ set_up(CURL *curl, const char *method, struct bytes body, struct buf *answer)
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
 }
 
-int
-client_request(
-	const char *method, const char *path, const char *type, struct bytes body, json_t **ret)
+static int
+request(const char *method, const char *path, const char *type, struct bytes body,
+	struct buf *answer)
 {
 	CURL *curl = curl_easy_init();
-	struct buf url = BUF_INIT, answer = BUF_INIT, header = BUF_INIT;
+	struct buf url = BUF_INIT, header = BUF_INIT;
 	struct curl_slist *headers = NULL;
 	long status = -1;
 	CURLcode code;
 
-	*ret = NULL;
 	if (!curl)
 		return -1;
 	buf_printf(&url, "http://localhost%s", path);
-	set_up(curl, method, body, &answer);
+	set_up(curl, method, body, answer);
 	curl_easy_setopt(curl, CURLOPT_URL, buf_str(&url));
 	if (type) {
 		buf_printf(&header, "Content-Type: %s", type);
@@ -102,14 +101,31 @@ client_request(
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	else
 		explain(code);
-	if (code == CURLE_OK && answer.len)
-		*ret = json_loadb((const char *)answer.data, answer.len, 0, NULL);
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(curl);
 	buf_free(&url);
 	buf_free(&header);
-	buf_wipe(&answer);
 	return (int)status;
+}
+
+int
+client_request(
+	const char *method, const char *path, const char *type, struct bytes body, json_t **ret)
+{
+	struct buf answer = BUF_INIT;
+	int status = request(method, path, type, body, &answer);
+
+	*ret = status >= 0 && answer.len
+		       ? json_loadb((const char *)answer.data, answer.len, 0, NULL)
+		       : NULL;
+	buf_wipe(&answer);
+	return status;
+}
+
+int
+client_get_bytes(const char *path, struct buf *ret)
+{
+	return request("GET", path, NULL, bytes_of(NULL, 0), ret);
 }
 
 int

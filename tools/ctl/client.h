@@ -16,6 +16,8 @@ void client_set_socket(const char *path);
  */
 int client_request(
 	const char *method, const char *path, const char *type, struct bytes body, json_t **ret);
+/* The same for an answer that is no JSON: its body is appended. */
+int client_get_bytes(const char *path, struct buf *ret);
 int client_get(const char *path, json_t **ret);
 /* Takes `body`. */
 int client_send_json(const char *method, const char *path, json_t *body, json_t **ret);

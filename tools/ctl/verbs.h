@@ -48,6 +48,7 @@ int verb_release(int argc, char **argv);
 int verb_forget(int argc, char **argv);
 int verb_accept_topic(int argc, char **argv);
 int verb_accept_server_name(int argc, char **argv);
+int verb_backup(int argc, char **argv);
 int verb_check(int argc, char **argv);
 
 /* Shared by the verbs. */
