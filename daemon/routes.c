@@ -8,6 +8,7 @@
 #include "admin/bulk.h"
 #include "admin/commands.h"
 #include "admin/enrollments.h"
+#include "admin/events.h"
 #include "admin/leave.h"
 #include "admin/nanomdm.h"
 #include "admin/renewals.h"
@@ -38,6 +39,7 @@ const struct http_route graph_routes[] = {
 	{ "/v1/accept-server-name", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
 		accept_name_handle },
 	{ "/v1/reload", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL, reload_handle },
+	{ "/v1/events", false, HTTP_GET, HTTP_CONTROL, 0, NULL, events_handle },
 	{ "/v1/backup", false, HTTP_POST | HTTP_GET | HTTP_DELETE, HTTP_CONTROL, JSON_MAX, NULL,
 		backup_handle },
 	{ "/v1/enrollments", false, HTTP_GET, HTTP_CONTROL, 0, NULL, enrollments_list },

@@ -15,6 +15,7 @@
 #include "admin/arguments.h"
 #include "admin/backup.h"
 #include "admin/bulk.h"
+#include "admin/events.h"
 #include "admin/journal.h"
 #include "admin/login.h"
 #include "admin/notify.h"
@@ -96,6 +97,15 @@ on_change(void *arg, struct bytes key, struct bytes value)
 	patrol_follow(m, key, value);
 	webhook_follow(((struct graph *)arg)->admin.webhook, key, value);
 	crl_follow(m, key, value);
+}
+
+static void
+on_event(void *arg, const struct log_record *record)
+{
+	struct graph *g = arg;
+
+	events_add(g->admin.events, record);
+	webhook_observe(g->admin.webhook, record);
 }
 
 static int
@@ -355,6 +365,7 @@ on_stop(void *arg, int signo)
 	log_info("stopping: %s", strsignal(signo));
 	g->stopping = true;
 	notify_stopping();
+	events_release(g->admin.events);
 	http_server_stop(g->admin.http, DRAIN_MS, drained, g);
 }
 
@@ -418,7 +429,8 @@ graph_start(struct graph *g)
 		m->restored_at = 0;
 	m->heard = webhook_heard;
 	m->heard_arg = g->admin.webhook;
-	log_set_observer(webhook_observe, g->admin.webhook);
+	g->admin.events = events_new(&g->admin);
+	log_set_observer(on_event, g);
 	g->admin.http = http_server_new(g->loop, graph_routes, graph_route_count, g, hold, g);
 	g->admin.login = login_new();
 	http_server_set_admit(g->admin.http, login_admit);
@@ -465,6 +477,8 @@ graph_stop(struct graph *g)
 	http_server_free(g->admin.http);
 	g->admin.http = NULL;
 	log_set_observer(NULL, NULL);
+	events_free(g->admin.events);
+	g->admin.events = NULL;
 	if (m->store)
 		commit(g);
 	m->heard = NULL;

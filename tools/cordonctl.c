@@ -72,6 +72,9 @@ static const struct verb verbs[] = {
 		verb_accept_server_name },
 	{ "backup", "FILE", "write everything that the daemon keeps into one file, while it works",
 		verb_backup },
+	{ "export", "[--with-secrets]",
+		"everything readable as JSON lines; secrets only when asked for", verb_export },
+	{ "watch", "", "events as they happen; --json for a line of JSON each", verb_watch },
 	{ "check", "[--config FILE] [--firewall]",
 		"try the way to Apple and to our own name, certificates, directories, room; "
 		"--firewall writes what is to be opened",

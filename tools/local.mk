@@ -25,6 +25,7 @@ cordonctl_SOURCES = \
 	tools/ctl/probe.c \
 	tools/ctl/probe.h \
 	tools/ctl/status.c \
+	tools/ctl/watch.c \
 	tools/ctl/table.c \
 	tools/ctl/table.h \
 	tools/ctl/verbs.h

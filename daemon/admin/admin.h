@@ -12,6 +12,7 @@
 
 struct backup;
 struct bulk;
+struct events;
 struct http_server;
 struct login;
 struct webhook;
@@ -33,6 +34,7 @@ struct admin {
 	char *schema_seen;     /* the file that was looked at last, as it was then */
 	struct bulk *bulks;
 	struct backup *backup;
+	struct events *events;
 	struct webhook *webhook;   /* NULL until the store is open */
 	void (*reload)(void *arg); /* look at configuration and certificates again */
 	void *reload_arg;

@@ -19,6 +19,8 @@ daemon_admin_libadmin_a_SOURCES = \
 	daemon/admin/commands.h \
 	daemon/admin/enrollments.c \
 	daemon/admin/enrollments.h \
+	daemon/admin/events.c \
+	daemon/admin/events.h \
 	daemon/admin/inactivity.c \
 	daemon/admin/inactivity.h \
 	daemon/admin/journal.c \

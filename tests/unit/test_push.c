@@ -364,6 +364,29 @@ gone_counts_only_for_the_current_token(void **ctx)
 	assert_int_equal(kit_state(s->k, "AA"), STATE_ENROLLED);
 }
 
+/* A backup's token may be an old one: for a week 410 is no removal, and then it is. */
+static void
+gone_removes_nobody_after_a_restore(void **ctx)
+{
+	struct scene *s = *ctx;
+
+	s->k->m.restored_at = kit_now();
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	kit_forward(1000);
+	answer(lines[0], APNS_REJECTED, 410, "Unregistered", kit_now());
+	assert_int_equal(kit_state(s->k, "AA"), STATE_ENROLLED);
+	assert_int_equal(kit_token(&s->d, ""), 200);
+	s->k->m.restored_at = kit_now() + 1;
+	kit_forward(8 * 86400);
+	run(s, PUSH_COALESCE_MS + 100);
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	kit_forward(1000);
+	answer(lines[0], APNS_REJECTED, 410, "Unregistered", kit_now());
+	assert_int_equal(kit_state(s->k, "AA"), STATE_REMOVED);
+}
+
 static void
 faults_of_apple_are_waited_out(void **ctx)
 {
@@ -470,6 +493,7 @@ main(void)
 		TEST(unsent_waits_for_the_connection),
 		TEST(bad_tokens_are_left_alone),
 		TEST(gone_counts_only_for_the_current_token),
+		TEST(gone_removes_nobody_after_a_restore),
 		TEST(faults_of_apple_are_waited_out),
 		TEST(a_refused_certificate_gives_way_to_the_next),
 		TEST(lines_follow_the_certificates),

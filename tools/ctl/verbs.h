@@ -49,6 +49,8 @@ int verb_forget(int argc, char **argv);
 int verb_accept_topic(int argc, char **argv);
 int verb_accept_server_name(int argc, char **argv);
 int verb_backup(int argc, char **argv);
+int verb_watch(int argc, char **argv);
+int verb_export(int argc, char **argv);
 int verb_check(int argc, char **argv);
 
 /* Shared by the verbs. */
