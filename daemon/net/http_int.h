@@ -78,7 +78,7 @@ struct http_server {
 	struct http_numbers numbers;
 	struct log_budget limit_log, accept_log, averted_log, handshake_log;
 	int64_t date_second;
-	char date[32];
+	char date[80];
 	struct buf scratch; /* a reply while it is put together */
 };
 

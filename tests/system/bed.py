@@ -90,6 +90,7 @@ class Bed:
         self.topic = topic or 'com.apple.mgmt.External.11111111-2222-3333-4444-555555555555'
         self.port, self.apns_port = free_port(), free_port()
         self.settings = settings
+        self.cordond = f'{BUILD}/cordond'
         self.processes = {}
         for d in (f'{self.dir}/etc/conf.d', self.certs, self.state, self.rundir):
             os.makedirs(d)
@@ -198,7 +199,7 @@ push: {{ host = "localhost"; port = {self.apns_port}; trust = "{self.dir}/apple/
         await_(lambda: 'listening on' in self.read(f'{self.dir}/apns.log'), 'the start of the fake APNs')
 
     def start(self, wait=True, **environment):
-        p = self.begin('cordond', f'{BUILD}/cordond', '-c', self.conf, log=self.log,
+        p = self.begin('cordond', self.cordond, '-c', self.conf, log=self.log,
                        env={**os.environ, 'RUNTIME_DIRECTORY': self.rundir,
                             'CORDON_SCHEMA': f'{SOURCE}/etc/apple-schema/commands.tsv', **environment})
         if wait:

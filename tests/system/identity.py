@@ -88,30 +88,52 @@ def in_silence(t, bed):
     kept(t, bed, name, before, queue, 'renewed in silence')
 
 
-def wiped(t, bed):
-    name = NAMES[2]
+def wiped_alone(t, bed):
+    name = NAMES[5]
     settle(bed, name)
     before = device(bed, name)
     queue = fill(bed, name)
-    bed.ctl('renew', udid(name))
     shutil.rmtree(f'{bed.dir}/dev-{name}')
     bed.enroll(name)
+    anew(t, bed, name, before, queue, 'wiped')
+
+
+def anew(t, bed, name, before, queue, words):
+    """Another enrollment of the same device: nothing that waited for the earlier one is left."""
     after = device(bed, name)
-    t.equal(after['generation'], before['generation'] + 1, 'wiped with a renewal queued: it enrolled again')
-    t.ok(not set(queue) & set(waiting(bed, name)), '... and its earlier queue is gone')
-    t.equal(after['identity']['renewal_begun'], None, '... with the renewal')
+    t.equal((after['state'], after['generation'], after['locked']), ('Enrolled', before['generation'] + 1, False),
+            f'{words}: a new enrollment, and no conflict')
+    t.ok(not set(queue) & set(waiting(bed, name)), f'{words}: its earlier queue is gone')
+    t.ok(not set(queue) & {r['uuid'] for r in bed.ctl_json('results', udid(name)) if r['status'] == 'Acknowledged'},
+         f'{words}: and was never carried out')
+    t.equal(after['identity']['renewal_begun'], None, f'{words}: no renewal waits')
+    bed.device(name, 'poll')
+    t.equal(waiting(bed, name), [], f'{words}: it gets what a new device gets, and then nothing waits')
+
+
+def wiped(t, bed):
+    wiped_alone(t, bed)
+    name = NAMES[2]
+    settle(bed, name)
+    before = device(bed, name)
+    fill(bed, name)
+    bed.ctl('renew', udid(name))
+    queue = waiting(bed, name)
+    t.equal(len(queue), 11, 'a renewal waits behind ten commands')
+    shutil.rmtree(f'{bed.dir}/dev-{name}')
+    bed.enroll(name)
+    anew(t, bed, name, before, queue, 'wiped with a renewal queued')
 
     name = NAMES[3]
     settle(bed, name)
     before = device(bed, name)
+    queue = fill(bed, name)
     bed.ctl('renew', udid(name))
-    bed.device(name, '--fail-renewal', 'scep', 'poll', check=False)
+    bed.device(name, '--fail-renewal', 'scep', '--not-now', 'SecurityInfo', 'poll', check=False)
+    t.ok(set(queue) <= set(waiting(bed, name)), 'between SCEP and Authenticate of a renewal the ten commands wait')
     shutil.rmtree(f'{bed.dir}/dev-{name}')
     bed.enroll(name)
-    after = device(bed, name)
-    t.equal((after['state'], after['generation']), ('Enrolled', before['generation'] + 1),
-            'wiped between SCEP and Authenticate of a renewal: a new enrollment')
-    t.ok(not after['locked'], '... and no conflict')
+    anew(t, bed, name, before, queue, 'wiped between SCEP and Authenticate of a renewal')
 
 
 def restored(t, bed):
@@ -120,12 +142,15 @@ def restored(t, bed):
     settle(bed, name)
     shutil.copytree(f'{bed.dir}/dev-{name}', f'{bed.dir}/backup')
     shutil.rmtree(f'{bed.dir}/dev-{name}')
-    bed.enroll(name)
+    settle(bed, name)
+    queue = fill(bed, name)
     shutil.rmtree(f'{bed.dir}/dev-{name}')
     shutil.move(f'{bed.dir}/backup', f'{bed.dir}/dev-{name}')
     done = bed.device(name, 'poll', check=False)
     t.equal(done.returncode, 14, 'restored from backup: refused, and not unenrolled')
     t.equal(device(bed, name)['lock']['cause'], 'conflict', '... with the alarm')
+    t.equal(waiting(bed, name), queue, '... and the ten commands wait, in their order, for the enrollment that is in force')
+    t.ok(not any(uuid in done.stdout for uuid in queue), '... which the restored one is given none of', done.stdout)
 
 
 def going_well(t):
@@ -140,18 +165,18 @@ def going_well(t):
         t.equal(bed.ctl('renew', udid(NAMES[9]), check=False).returncode, 65, 'no renewal for an unknown device')
 
 
-def fail_once(t, bed, name, stage):
+def fail_once(t, bed, name, stage, words):
     settle(bed, name)
     before = device(bed, name)
     queue = fill(bed, name)
     bed.ctl('renew', udid(name))
     bed.device(name, '--fail-renewal', stage, '--not-now', 'SecurityInfo', 'poll', check=False)
     now = device(bed, name)
-    t.equal(now['identity']['sha256'], before['identity']['sha256'], f'failing after {stage}: the old identity stays')
-    kept(t, bed, name, before, queue, f'failing after {stage}')
-    t.equal(now['identity']['renewal_failures'], 1, f'failing after {stage}: it counts as failed')
-    t.equal(bed.device(name, 'poll').returncode, 0, f'failing after {stage}: the device goes on')
-    t.equal(waiting(bed, name), [], f'failing after {stage}: and gets its ten commands')
+    t.equal(now['identity']['sha256'], before['identity']['sha256'], f'failing {words}: the old identity stays')
+    kept(t, bed, name, before, queue, f'failing {words}')
+    t.equal(now['identity']['renewal_failures'], 1, f'failing {words}: it counts as failed')
+    t.equal(bed.device(name, 'poll').returncode, 0, f'failing {words}: the device goes on')
+    t.equal(waiting(bed, name), [], f'failing {words}: and gets its ten commands')
 
 
 def failing(t):
@@ -159,9 +184,14 @@ def failing(t):
         bed.everything()
         bed.start()
         bed.connected()
-        fail_once(t, bed, NAMES[0], 'scep')
-        fail_once(t, bed, NAMES[1], 'authenticate')
+        for name, stage, words in ((NAMES[3], 'profile', 'at SCEP'), (NAMES[0], 'scep', 'at Authenticate')):
+            fail_once(t, bed, name, stage, words)
         t.ok(not halted(bed), 'two that failed halt nothing')
+        fail_once(t, bed, NAMES[1], 'authenticate', 'at TokenUpdate')
+        t.ok(halted(bed), 'three that failed do')
+        bed.ctl('renew', '--resume')
+        for name in (NAMES[4], NAMES[5]):
+            fail_once(t, bed, name, 'scep', 'again')
         name = NAMES[2]
         settle(bed, name)
         bed.ctl('renew', udid(name))

@@ -34,3 +34,15 @@ if SYSTEM_TESTS
 TESTS += tests/system/identity.py tests/system/links.py tests/system/proxy.py tests/system/takeover.py
 endif
 EXTRA_DIST += tests/system/identity.py tests/system/links.py tests/system/proxy.py tests/system/takeover.py
+# the daemon itself with calls that can be made to fail
+check_PROGRAMS += tests/system/faulty-cordond
+tests_system_faulty_cordond_SOURCES = daemon/main.c tests/system/faults.c
+tests_system_faulty_cordond_LDADD = $(LIBS_OF_DAEMON) $(SYSTEM_LIBS)
+tests_system_faulty_cordond_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pwrite,--wrap=fdatasync,--wrap=fsync \
+	-Wl,--wrap=store_file_put,--wrap=store_get,--wrap=store_unseal \
+	-Wl,--wrap=ca_issue_identity,--wrap=scep_reply_success,--wrap=cms_sign,--wrap=X509_verify \
+	-Wl,--wrap=d2i_X509,--wrap=d2i_CMS_ContentInfo,--wrap=proplist_parse
+if SYSTEM_TESTS
+TESTS += tests/system/faults.py
+endif
+EXTRA_DIST += tests/system/faults.py

@@ -30,6 +30,11 @@ getcert request -s -c Cordon -I device -f "$4/device.crt" -k "$4/device.key" -G 
 	-w --wait-timeout "$5"
 status=$?
 getcert list -s -i device
+if [ $status = 0 ] && [ "$6" ]; then
+	cp "$4/device.crt" "$4/first.crt"
+	$6 -s -i device -w --wait-timeout "$5" || status=$?
+	getcert list -s -i device
+fi
 exit $status
 '''
 
@@ -112,14 +117,14 @@ class Place(Bed):
             f.write(done.stdout)
         return done, out
 
-    def certmonger(self, name, challenge):
-        """Whole certmonger with a home and a bus of its own."""
+    def certmonger(self, name, challenge, again=''):
+        """Whole certmonger with a home and a bus of its own; `again` is what it is told once it has a certificate."""
         home = f'{self.dir}/{name}'
         os.makedirs(f'{home}/run', mode=0o700)
         env = {**os.environ, 'HOME': home, 'XDG_RUNTIME_DIR': f'{home}/run'}
         env.pop('DBUS_SESSION_BUS_ADDRESS', None)
         done = run('dbus-run-session', '--', 'bash', '-c', CERTMONGER, 'bash', self.relay.url, f'{self.certs}/ssc.crt', challenge,
-                   home, 30 * SLOW, check=False, env=env)
+                   home, 30 * SLOW, again, check=False, env=env)
         return done, f'{home}/device.crt', f'{home}/device.key'
 
 
@@ -264,6 +269,27 @@ def certmonger(t, bed):
     t.ok(bed.journal().count('The challenge is not known') > refused, '... and the journal says why', bed.journal())
 
 
+def certmonger_renewal(t, bed):
+    """As a server that is no device: certmonger signs its second request with the certificate that it has."""
+    secret = bed.ctl('enroll-link', '--challenge', '--note', 'monger').stdout.strip()
+    done, cert, key = bed.certmonger('renewing', secret, 'getcert resubmit')
+    t.ok(done.returncode == 0 and done.stdout.count('status: MONITORING') == 2, 'certmonger enrolls by a challenge of cordonctl '
+         'enroll-link, and renews', done.stdout + done.stderr)
+    first = f'{bed.dir}/renewing/first.crt'
+    name = judge(t, bed, first, key, 'certmonger, first')
+    t.equal(judge(t, bed, cert, key, 'certmonger, renewed'), name, '... under its name')
+    t.ok(x509(cert, '-serial') != x509(first, '-serial'), '... with another certificate')
+    crl, ca = f'{bed.dir}/crl.pem', f'{bed.certs}/ssc.crt'
+    bed.curl('/crl')
+    run('openssl', 'crl', '-inform', 'DER', '-in', f'{bed.dir}/body', '-out', crl)
+    done = run('openssl', 'crl', '-in', crl, '-CAfile', ca, '-noout', check=False)
+    t.has(done.stderr, 'verify OK', 'the SSC signed the revocation list')
+    listed = run('openssl', 'crl', '-in', crl, '-noout', '-text').stdout
+    t.ok(x509(cert, '-serial')[7:] not in listed, '... on which the renewed certificate is not', listed)
+    done = run('openssl', 'verify', '-crl_check', '-purpose', 'sslclient', '-CAfile', ca, '-CRLfile', crl, cert, check=False)
+    t.ok(done.returncode == 0, '... and by which openssl verifies it', done.stdout + done.stderr)
+
+
 def foreign(t):
     missing = [p for p in ('pki', 'getcert', 'dbus-run-session') if not shutil.which(p)]
     t.equal(missing, [], 'the clients are here')
@@ -274,6 +300,7 @@ def foreign(t):
         strongswan(t, bed)
         renewal(t, bed)
         certmonger(t, bed)
+        certmonger_renewal(t, bed)
         t.ok(bed.stop() == 0, 'the daemon ends well', bed.journal())
 
 
