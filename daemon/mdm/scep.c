@@ -42,6 +42,23 @@ key_fault(const struct scep_request *q)
 	return NULL;
 }
 
+/*
+ * The answer that was lost, or a new question?  A client that keeps its key renews under the
+ * transaction it had (a hash of the key), signed by the very certificate that it got by it.
+ */
+static bool
+is_repeat(struct mdm *m, const struct scep_request *q, const struct identity *earlier)
+{
+	unsigned char signer[SHA256_LEN];
+
+	if (earlier->status == IDENTITY_REVOKED || earlier->not_after <= mdm_now(m))
+		return false;
+	if (q->self_signed)
+		return true;
+	return cert_sha256(q->signer, signer) == 0 &&
+	       memcmp(signer, earlier->cert, SHA256_LEN) != 0;
+}
+
 /* 0 with g->earlier set or not: the same transaction and key get the same certificate. */
 static int
 find_earlier(struct mdm *m, const struct scep_request *q, const unsigned char spki[SHA256_LEN],
@@ -54,7 +71,7 @@ find_earlier(struct mdm *m, const struct scep_request *q, const unsigned char sp
 		rc = identity_load(m->store, cert, &g->earlier);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
-	if (g->earlier->status != IDENTITY_REVOKED)
+	if (is_repeat(m, q, g->earlier))
 		return 0;
 	identity_free(g->earlier);
 	g->earlier = NULL;

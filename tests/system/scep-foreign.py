@@ -284,10 +284,8 @@ def certmonger_renewal(t, bed):
     run('openssl', 'crl', '-inform', 'DER', '-in', f'{bed.dir}/body', '-out', crl)
     done = run('openssl', 'crl', '-in', crl, '-CAfile', ca, '-noout', check=False)
     t.has(done.stderr, 'verify OK', 'the SSC signed the revocation list')
-    listed = run('openssl', 'crl', '-in', crl, '-noout', '-text').stdout
-    t.ok(x509(cert, '-serial')[7:] not in listed, '... on which the renewed certificate is not', listed)
     done = run('openssl', 'verify', '-crl_check', '-purpose', 'sslclient', '-CAfile', ca, '-CRLfile', crl, cert, check=False)
-    t.ok(done.returncode == 0, '... and by which openssl verifies it', done.stdout + done.stderr)
+    t.has(done.stderr, 'certificate revoked', '... on which a certificate that no enrolled device speaks by is on hold')
 
 
 def foreign(t):

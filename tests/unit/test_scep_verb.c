@@ -293,6 +293,10 @@ a_poll_gives_the_certificate_again(void **ctx)
 	scep_grant_free(&g);
 	strcpy(q->transaction, "another");
 	assert_int_equal(ask(k, q, &g), -100 - SCEP_BAD_CERT_ID);
+	/* one that has expired is of no use to it */
+	strcpy(q->transaction, "tx");
+	kit_forward(366 * 86400);
+	assert_int_equal(ask(k, q, &g), -100 - SCEP_BAD_CERT_ID);
 	scep_request_free(q);
 	X509_free(issued);
 	X509_free(signer);
@@ -351,9 +355,18 @@ an_enrolled_identity_renews_itself(void **ctx)
 	i = record_of(k, c);
 	assert_string_equal(i->renewal_of, "AA");
 	identity_free(i);
-	X509_free(c);
+	scep_grant_free(&g);
+	/* the answer was lost: the same one */
+	assert_int_equal(ask(k, q, &g), 0);
+	assert_non_null(g.earlier);
 	scep_grant_free(&g);
 	scep_request_free(q);
+	/* signed by what came of this transaction: not lost, so it is the next renewal */
+	assert_int_equal(kit_report(&d, "Idle", NULL, NULL, NULL), 200);
+	q = request("tr", rsa, "", c);
+	assert_int_equal(ask(k, q, &g), -100 - SCEP_BAD_CERT_ID);
+	scep_request_free(q);
+	X509_free(c);
 
 	/* expired within grace, then beyond it */
 	kit_forward(366 * 86400);
