@@ -43,6 +43,6 @@ tests_system_faulty_cordond_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pwrite,--wrap=fda
 	-Wl,--wrap=ca_issue_identity,--wrap=scep_reply_success,--wrap=cms_sign,--wrap=X509_verify \
 	-Wl,--wrap=d2i_X509,--wrap=d2i_CMS_ContentInfo,--wrap=proplist_parse
 if SYSTEM_TESTS
-TESTS += tests/system/faults.py
+TESTS += tests/system/faults.py tests/system/signature.py
 endif
-EXTRA_DIST += tests/system/faults.py
+EXTRA_DIST += tests/system/faults.py tests/system/signature.py
