@@ -2,6 +2,7 @@
 exampledir = $(docdir)/examples
 dist_example_DATA = \
 	etc/cordond.conf \
+	etc/openapi.yaml \
 	etc/examples/README.md \
 	etc/examples/cordon-gate-request.conf \
 	etc/examples/nginx-gate-open.conf \

@@ -5,7 +5,7 @@ packages_build=(build-essential autoconf automake pkg-config libssl-dev libconfi
 	libgdbm-dev libsystemd-dev libevent-dev libnghttp2-dev libjansson-dev
 	libcurl4-openssl-dev zlib1g-dev libqrencode-dev)
 packages_play=(openssl curl ca-certificates libcmocka-dev)
-packages_test=(clang clang-format python3 libplist-utils nghttp2-server nghttp2-client certmonger dbus-daemon
+packages_test=(clang clang-format python3 python3-yaml libplist-utils nghttp2-server nghttp2-client certmonger dbus-daemon
 	strongswan-pki libstrongswan-extra-plugins libxml2-utils mandoc xz-utils nginx-light
 	shellcheck debhelper systemd-container dbus)
 

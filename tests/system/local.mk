@@ -26,9 +26,9 @@ EXTRA_DIST += tests/system/check.py tests/system/firewall.txt tests/system/topic
 EXTRA_DIST += tests/system/dropin.py tests/system/renewal.py
 TESTS += tests/system/commands.py
 if SYSTEM_TESTS
-TESTS += tests/system/webhook.py tests/system/backup.py tests/system/events.py
+TESTS += tests/system/webhook.py tests/system/backup.py tests/system/events.py tests/system/openapi.py
 endif
-EXTRA_DIST += tests/system/webhook.py tests/system/backup.py tests/system/events.py
+EXTRA_DIST += tests/system/webhook.py tests/system/backup.py tests/system/events.py tests/system/openapi.py
 EXTRA_DIST += tests/system/commands.py
 if SYSTEM_TESTS
 TESTS += tests/system/identity.py tests/system/links.py tests/system/proxy.py tests/system/takeover.py
