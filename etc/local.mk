@@ -38,3 +38,5 @@ etc/completion/cordonctl: $(srcdir)/etc/completion/cordonctl.in Makefile
 		-e 's,[@]pkgdatadir[@],$(pkgdatadir),g' $(srcdir)/etc/completion/cordonctl.in >$@
 CLEANFILES += etc/completion/cordonctl
 EXTRA_DIST += etc/completion/cordonctl.in
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = etc/completion/_cordonctl

@@ -218,6 +218,10 @@ def completion(t):
     t.equal(sorted(complete('cordonctl', 'send', 'X', 'DeviceLock')), ['Message=', 'PIN=', 'PhoneNumber='], 'and their keys')
     t.equal(complete('cordonctl', 'send', '--all', '--state', 'Enrolled', 'UserL^'), ['UserList'], 'also with --all')
     t.equal(sorted(complete('cordonctl', 'send', 'X')), types(), 'all of the table')
+    text += '\ncordonctl() { [ "$*" = "devices --json" ] && printf \'{\\n    "id": "%s",\\n    "serial": "x"\\n}\\n\' AA-1 AB-2; }'
+    t.equal(complete('cordonctl', 'show'), ['AA-1', 'AB-2'], 'ids are completed')
+    t.equal(complete('cordonctl', 'lock', 'AB^'), ['AB-2'], '... from what is typed')
+    t.equal(complete('cordonctl', 'send', 'AA^'), ['AA-1'], '... for send too')
     t.ok(os.path.exists(script), 'the script is made for the place where things are installed')
 
 
