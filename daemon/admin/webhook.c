@@ -31,6 +31,7 @@ struct item {
 
 /* The events of one enrollment, oldest first. */
 struct lane {
+	struct webhook *w;
 	struct lane *next; /* in `ready` or `waiting` */
 	struct item *first, **last;
 	int64_t due_ms;
@@ -61,12 +62,6 @@ struct webhook {
 	uint64_t delivered, failed, dropped;
 	struct log_budget drops;
 	bool posting_event; /* our own log lines make no events of themselves */
-};
-
-struct flight {
-	struct webhook *w;
-	struct lane *lane;
-	uint64_t number;
 };
 
 static void
@@ -139,6 +134,7 @@ append(struct webhook *w, const struct spool_event *s)
 	if (!l) {
 		l = xcalloc(1, sizeof(*l) + strlen(s->lane) + 1);
 		strcpy(l->id, s->lane);
+		l->w = w;
 		l->last = &l->first;
 		table_put(w->lanes, bytes_str(l->id), l);
 		lanes_put(&w->ready, l);
@@ -314,11 +310,9 @@ note_success(struct webhook *w)
 static void
 posted(void *arg, const struct post_answer *a)
 {
-	struct flight *f = arg;
-	struct webhook *w = f->w;
-	struct lane *l = f->lane;
+	struct lane *l = arg; /* in no queue while its event is under way */
+	struct webhook *w = l->w;
 
-	free(f);
 	if (a->status >= 200 && a->status < 300) {
 		note_success(w);
 		if (spool_delete(w->a->mdm.store, l->first->number) == 0) {
@@ -351,7 +345,6 @@ post_event(struct webhook *w, struct lane *l, struct bytes text)
 		.headers = headers,
 		.body = text,
 		.timeout_ms = w->a->mdm.conf->webhook.timeout * 1000 };
-	struct flight *f = xcalloc(1, sizeof(*f));
 	int rc;
 
 	if (w->key.len) {
@@ -360,10 +353,7 @@ post_event(struct webhook *w, struct lane *l, struct bytes text)
 		encode_base64(&signature, bytes_of(mac, sizeof(mac)), 0);
 		headers[1] = buf_str(&signature);
 	}
-	*f = (struct flight){ w, l, l->first->number };
-	rc = poster_send(w->poster, &p, posted, f);
-	if (rc < 0)
-		free(f);
+	rc = poster_send(w->poster, &p, posted, l);
 	buf_free(&signature);
 	return rc;
 }
