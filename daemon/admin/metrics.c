@@ -420,6 +420,12 @@ write_messages(const struct admin *a, struct buf *out)
 		{ "cordon_scep_requests_total", "SCEP requests by result.", "result", "issued",
 			n->scep_issued },
 		{ "cordon_scep_requests_total", NULL, "result", "refused", n->scep_refused },
+		{ "cordon_signatures_total",
+			"Signatures of devices by how they were checked: fast (the known "
+			"certificate in its known form) or whole (by OpenSSL's CMS).",
+			"path", "fast", n->signatures_fast },
+		{ "cordon_signatures_total", NULL, "path", "whole",
+			n->signatures - n->signatures_fast },
 		{ "cordon_signature_digests_total", "Digests in signatures of devices.", "digest",
 			"sha1", n->digest[0] },
 		{ "cordon_signature_digests_total", NULL, "digest", "sha256", n->digest[1] },

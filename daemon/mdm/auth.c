@@ -1,21 +1,47 @@
 /* auth.c - which certificate speaks: Mdm-Signature or TLS, by our CA, known, in time */
 #include "mdm/auth.h"
 
+#include "base/log.h"
 #include "pki/cert.h"
 #include "pki/cms.h"
+#include "pki/cmsfast.h"
 
 #include <errno.h>
 #include <string.h>
 
+static bool
+issued_by(const struct certpair *p, X509 *cert, unsigned char ca[SHA256_LEN])
+{
+	if (!certpair_leaf(p) || !cert_issued_by(cert, certpair_leaf(p)))
+		return false;
+	if (ca)
+		memcpy(ca, p->sha256, SHA256_LEN);
+	return true;
+}
+
 bool
-auth_is_ours(const struct certdir *certs, X509 *cert)
+auth_is_ours(const struct certdir *certs, X509 *cert, unsigned char ca[SHA256_LEN])
 {
 	size_t i;
 
-	if (certpair_leaf(&certs->ssc) && cert_issued_by(cert, certpair_leaf(&certs->ssc)))
+	if (issued_by(&certs->ssc, cert, ca))
 		return true;
 	for (i = 0; i < certs->ssc_old_count; i++)
-		if (cert_issued_by(cert, certpair_leaf(&certs->ssc_old[i])))
+		if (issued_by(&certs->ssc_old[i], cert, ca))
+			return true;
+	return false;
+}
+
+/* Was the record written when a CA that is still ours issued the certificate? */
+static bool
+recorded_ca_is_ours(const struct certdir *certs, const struct identity *i)
+{
+	size_t k;
+
+	if (certpair_leaf(&certs->ssc) && memcmp(i->ca, certs->ssc.sha256, SHA256_LEN) == 0)
+		return true;
+	for (k = 0; k < certs->ssc_old_count; k++)
+		if (memcmp(i->ca, certs->ssc_old[k].sha256, SHA256_LEN) == 0)
 			return true;
 	return false;
 }
@@ -34,7 +60,7 @@ auth_certificate(struct mdm *m, X509 *cert, struct speaker *ret, const char **wh
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
-	if (!auth_is_ours(m->certs, cert))
+	if (!auth_is_ours(m->certs, cert, NULL))
 		return refuse(why, "The certificate was not issued by this server.");
 	ret->not_before = cert_not_before(cert);
 	ret->not_after = cert_not_after(cert);
@@ -54,6 +80,72 @@ auth_certificate(struct mdm *m, X509 *cert, struct speaker *ret, const char **wh
 	X509_up_ref(cert);
 	ret->cert = cert;
 	return 0;
+}
+
+/* ---- a known certificate, signing in its known form ---- */
+
+/* Reads the signature; false when only OpenSSL can. */
+static bool
+read_fast(struct buf *der, const char *signature, struct cmsfast *ret)
+{
+	struct bytes text = bytes_str(signature);
+
+	return text.len <= CMS_SIGNATURE_MAX && decode_base64(der, text) == 0 &&
+	       cmsfast_parse(buf_bytes(der), ret) == 0;
+}
+
+/* The record says all that the whole path would have found out of the certificate. */
+static bool
+is_known(struct mdm *m, const struct identity *i, const struct cmsfast *f)
+{
+	int64_t now = mdm_now(m);
+
+	return i->status == IDENTITY_ACTIVE && memcmp(i->pin, f->pin, SHA256_LEN) == 0 &&
+	       recorded_ca_is_ours(m->certs, i) && !identity_is_over(i->superseded_at, now) &&
+	       i->not_after >= now && (f->digest != CMS_DIGEST_SHA1 || !m->conf->digests_sha256);
+}
+
+/* True: the identical certificate that is bound to an enrollment signed this.  Else: ask OpenSSL.
+ */
+static bool
+recognise(struct mdm *m, const struct cmsfast *f, struct bytes body, struct speaker *ret)
+{
+	struct identity *i;
+
+	if (identity_load(m->store, f->certificate_sha256, &i) < 0)
+		return false;
+	if (!m->keys)
+		m->keys = cmsfast_keys_new();
+	if (!is_known(m, i, f) || !cmsfast_verify(f, body, m->keys)) {
+		identity_free(i);
+		return false;
+	}
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->sha256, f->certificate_sha256, SHA256_LEN);
+	memcpy(ret->number, i->number, sizeof(ret->number));
+	ret->not_after = i->not_after;
+	ret->identity = i;
+	m->numbers.signatures++;
+	m->numbers.signatures_fast++;
+	m->numbers.digest[f->digest]++;
+	return true;
+}
+
+/*
+ * OpenSSL accepted this form: the next one is recognised by it.  That it cannot be noted now is no
+ * reason to refuse anybody.
+ */
+static void
+note_pin(struct mdm *m, const struct cmsfast *f, const struct speaker *who)
+{
+	struct identity *i = who->identity;
+
+	if (!i || who->revoked || memcmp(i->cert, f->certificate_sha256, SHA256_LEN) != 0 ||
+		memcmp(i->pin, f->pin, SHA256_LEN) == 0)
+		return;
+	memcpy(i->pin, f->pin, SHA256_LEN);
+	if (identity_save(m->store, i) < 0)
+		log_debug("the form of a signature is not noted: the store takes no changes");
 }
 
 /* The signer of the body, the caller's; NULL with *why. */
@@ -111,19 +203,14 @@ same_peer(enum conf_authentication mode, X509 *signer, X509 *peer)
 	return X509_cmp(signer, peer) == 0;
 }
 
-int
-auth_identify(struct mdm *m, const struct credentials *c, struct speaker *ret, const char **why)
+/* As auth_identify, by OpenSSL. */
+static int
+identify_whole(struct mdm *m, const struct credentials *c, struct speaker *ret, const char **why)
 {
 	enum conf_authentication mode = m->conf->device_authentication;
 	X509 *signer = NULL;
 	int rc;
 
-	memset(ret, 0, sizeof(*ret));
-	if (c->signatures > 1)
-		return refuse(why, "There is more than one Mdm-Signature.");
-	*why = missing(mode, c);
-	if (*why)
-		return -EACCES;
 	if (c->signature) {
 		signer = signer_of(m, c, why);
 		if (!signer)
@@ -135,6 +222,41 @@ auth_identify(struct mdm *m, const struct credentials *c, struct speaker *ret, c
 		rc = auth_certificate(m, signer ? signer : c->peer, ret, why);
 	X509_free(signer);
 	return rc;
+}
+
+/* As auth_identify, of a signature alone: the short way where there is one. */
+static int
+identify_signer(struct mdm *m, const struct credentials *c, struct speaker *ret, const char **why)
+{
+	struct buf der = BUF_INIT;
+	struct cmsfast f;
+	bool readable = read_fast(&der, c->signature, &f);
+	int rc = 0;
+
+	if (!readable || !recognise(m, &f, c->body, ret)) {
+		rc = identify_whole(m, c, ret, why);
+		if (rc == 0 && readable)
+			note_pin(m, &f, ret);
+	}
+	buf_free(&der);
+	return rc;
+}
+
+int
+auth_identify(struct mdm *m, const struct credentials *c, struct speaker *ret, const char **why)
+{
+	enum conf_authentication mode = m->conf->device_authentication;
+
+	memset(ret, 0, sizeof(*ret));
+	if (c->signatures > 1)
+		return refuse(why, "There is more than one Mdm-Signature.");
+	*why = missing(mode, c);
+	if (*why)
+		return -EACCES;
+	/* Where a TLS certificate counts beside the signature, the two are compared as a whole. */
+	if (c->signature && (!c->peer || mode == AUTH_SIGNATURE))
+		return identify_signer(m, c, ret, why);
+	return identify_whole(m, c, ret, why);
 }
 
 void

@@ -22,12 +22,12 @@ struct credentials {
 };
 
 struct speaker {
-	X509 *cert; /* owned */
+	X509 *cert; /* owned; NULL: recognised by its record, which is there then */
 	unsigned char sha256[SHA256_LEN];
-	char number[UUID_LEN + 1]; /* enrollment number from its SAN; "" */
-	int64_t not_before, not_after;
-	struct identity *identity; /* its issuance record, owned; NULL: lost */
-	bool expired;		   /* within identity-grace: is offered nothing but its renewal */
+	char number[UUID_LEN + 1];     /* enrollment number from its SAN; "" */
+	int64_t not_before, not_after; /* not_before is 0 without `cert` */
+	struct identity *identity;     /* its issuance record, owned; NULL: lost */
+	bool expired; /* within identity-grace: is offered nothing but its renewal */
 	bool revoked;
 };
 
@@ -38,7 +38,7 @@ int auth_identify(
  */
 int auth_certificate(struct mdm *m, X509 *cert, struct speaker *ret, const char **why);
 void auth_speaker_free(struct speaker *s);
-/* Issued by the SSC or one before it. */
-bool auth_is_ours(const struct certdir *certs, X509 *cert);
+/* Issued by the SSC or one before it; `ca` (may be NULL) gets the hash of that one. */
+bool auth_is_ours(const struct certdir *certs, X509 *cert, unsigned char ca[SHA256_LEN]);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "mdm/crl.h"
 #include "pki/cert.h"
+#include "pki/cmsfast.h"
 #include "store/meta.h"
 
 #include <errno.h>
@@ -21,6 +22,8 @@ mdm_fini(struct mdm *m)
 	table_free(m->scep_busy);
 	table_free(m->renewal_looks);
 	crl_free(m);
+	cmsfast_keys_free(m->keys);
+	m->keys = NULL;
 	table_free(m->sources);
 	table_free(m->installs);
 	m->installs = NULL;

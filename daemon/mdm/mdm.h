@@ -19,6 +19,7 @@
 #include "store/roster.h"
 #include "store/store.h"
 
+struct cmsfast_keys;
 struct credentials;
 struct crl;
 struct message;
@@ -35,6 +36,7 @@ struct mdm_numbers {
 	uint64_t refused;			 /* messages answered 400 */
 	uint64_t profiles, scep_issued, scep_refused;
 	uint64_t signatures, signature_faults, digest[4]; /* by enum cms_digest */
+	uint64_t signatures_fast; /* of `signatures`: recognised by their pin (pki/cmsfast.h) */
 };
 
 struct mdm {
@@ -64,6 +66,7 @@ struct mdm {
 	struct table *scep_busy;     /* enrollment numbers that a certificate is being made for */
 	struct table *renewal_looks; /* id -> wall time when its renewal is looked at again */
 	struct crl *crl;	     /* NULL until somebody asks for it */
+	struct cmsfast_keys *keys;   /* of the devices that spoke last */
 	struct table *sources;	     /* addresses that tried without a link or challenge */
 	struct table *installs;	     /* path -> profile of enrollment.install */
 	size_t sweep_at;	     /* where the search for expired commands goes on */

@@ -232,7 +232,7 @@ restore_identity(struct mdm *m, const struct speaker *who, struct identity **ret
 	i->issued_at = who->not_before;
 	i->not_after = who->not_after;
 	buf_add(&i->serial, ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
-	memcpy(i->ca, m->certs->ssc.sha256, SHA256_LEN);
+	auth_is_ours(m->certs, who->cert, i->ca);
 	if (cert_to_der(who->cert, &i->der) < 0 || cert_spki_sha256(who->cert, i->spki) < 0) {
 		identity_free(i);
 		return -EIO;

@@ -17,6 +17,8 @@ daemon_pki_libpki_a_SOURCES = \
 	daemon/pki/certscan.h \
 	daemon/pki/cms.c \
 	daemon/pki/cms.h \
+	daemon/pki/cmsfast.c \
+	daemon/pki/cmsfast.h \
 	daemon/pki/coding.c \
 	daemon/pki/coding.h \
 	daemon/pki/crl.c \

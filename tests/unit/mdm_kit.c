@@ -198,7 +198,7 @@ kit_device_init(struct kit_device *d, struct kit *k, const char *id, const char 
 	d->kit = k;
 	d->id = id;
 	d->serial = serial;
-	d->key = key_new_p256();
+	d->key = issue->rsa ? key_new_rsa(2048) : key_new_p256();
 	uuid_new(d->number);
 	if (issue->number)
 		snprintf(d->number, sizeof(d->number), "%s", issue->number);

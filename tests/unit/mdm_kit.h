@@ -45,6 +45,7 @@ struct kit_issue {
 	const char *renewal_of, *number, *link;
 	int64_t lifetime; /* 0: a year */
 	bool unrecorded;
+	bool rsa; /* as SCEP makes them; the default is quicker to make */
 };
 void kit_device_init(struct kit_device *d, struct kit *k, const char *id, const char *serial,
 	const struct kit_issue *issue);

@@ -27,6 +27,11 @@ tests_unit_test_cms_SOURCES = tests/unit/test_cms.c $(PKI_HELP)
 tests_unit_test_cms_LDADD = $(PKI_TEST_LIBS)
 TESTS += tests/unit/test_cms
 
+check_PROGRAMS += tests/unit/test_cmsfast
+tests_unit_test_cmsfast_SOURCES = tests/unit/test_cmsfast.c $(PKI_HELP)
+tests_unit_test_cmsfast_LDADD = $(PKI_TEST_LIBS)
+TESTS += tests/unit/test_cmsfast
+
 check_PROGRAMS += tests/unit/test_scep
 tests_unit_test_scep_SOURCES = tests/unit/test_scep.c $(PKI_HELP)
 tests_unit_test_scep_LDADD = $(PKI_TEST_LIBS)

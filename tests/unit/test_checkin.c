@@ -700,6 +700,63 @@ bad_signatures_are_refused(void **ctx)
 	kit_device_free(&d);
 }
 
+/* How many signatures took the fast path while this one was judged, which must give `status`. */
+static uint64_t
+fast_for(struct kit *k, const char *signature, const char *body, int status)
+{
+	uint64_t before = k->m.numbers.signatures_fast;
+
+	assert_int_equal(speak(k, signature, 1, NULL, body), status);
+	return k->m.numbers.signatures_fast - before;
+}
+
+/* A known certificate in its known form is recognised; all that is judged of it still is. */
+static void
+known_signatures_are_recognised(void **ctx)
+{
+	struct kit *k = *ctx;
+	struct kit_device d, b;
+	struct identity *i;
+	static const struct kit_issue scep = { .rsa = true };
+	char *good, *strange;
+
+	kit_device_init(&d, k, "AA", "SER1", &scep);
+	kit_enroll(&d);
+	kit_device_init(&b, k, "BB", "SER2", &scep);
+	kit_enroll(&b);
+	good = kit_sign(&d, bytes_str(IDLE));
+	strange = kit_sign(&b, bytes_str(IDLE)); /* B speaks for A */
+	assert_int_equal(fast_for(k, good, IDLE, 200), 1);
+	assert_int_equal(fast_for(k, good, IDLE "\n", 400), 0);
+	assert_int_equal(fast_for(k, strange, IDLE, 400), 1);
+	/* a record without a pin gets one by the whole path */
+	assert_int_equal(identity_load(k->m.store, d.sha256, &i), 0);
+	memset(i->pin, 0, sizeof(i->pin));
+	assert_int_equal(identity_save(k->m.store, i), 0);
+	assert_int_equal(store_commit(k->m.store), 0);
+	assert_int_equal(fast_for(k, good, IDLE, 200), 0);
+	assert_int_equal(fast_for(k, good, IDLE, 200), 1);
+	/* a CA that is not ours any more, although the record is there */
+	k->certs.ssc.sha256[0] ^= 1;
+	assert_int_equal(fast_for(k, good, IDLE, 200), 0);
+	k->certs.ssc.sha256[0] ^= 1;
+	/* revoked */
+	i->status = IDENTITY_REVOKED;
+	assert_int_equal(identity_save(k->m.store, i), 0);
+	assert_int_equal(fast_for(k, good, IDLE, 400), 0);
+	i->status = IDENTITY_ACTIVE;
+	assert_int_equal(identity_save(k->m.store, i), 0);
+	/* expired: within the grace by the whole path, beyond it not at all */
+	kit_forward(400 * 86400);
+	assert_int_equal(
+		fast_for(k, good, IDLE, k->conf.identity_grace > 40 * 86400 ? 200 : 400), 0);
+	identity_free(i);
+	free(good);
+	free(strange);
+	kit_device_free(&b);
+	kit_device_free(&d);
+}
+
 static void
 authentication_modes(void **ctx)
 {
@@ -958,6 +1015,7 @@ main(void)
 		TEST(every_kind_of_channel),
 		TEST(certificates_speak_for_their_own_enrollment_only),
 		TEST(bad_signatures_are_refused),
+		TEST(known_signatures_are_recognised),
 		TEST(authentication_modes),
 		TEST(expired_identities_get_only_their_renewal),
 		TEST(lost_records_are_taken_from_the_certificate),
