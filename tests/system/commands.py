@@ -44,8 +44,6 @@ def every_command(t):
             if name == 'EraseDevice':
                 continue
             words = bed.ask(f'/v1/commands/{name}')['example']
-            if name == 'Settings':
-                words = ['Settings[0].Item=DeviceName', 'Settings[0].DeviceName=Reception']
             done = bed.ctl('send', ID + PHONE, name, *words, '--no-push', '--strict', check=False)
             if not t.equal(done.returncode, 0, f'{name} is built from its example'):
                 print('#', done.stderr)
@@ -105,7 +103,9 @@ def words(t):
         kept = results(bed, PHONE)
         t.equal((kept[two]['status'], kept[lock]['status']), ('Acknowledged', 'Acknowledged'), 'the others reach the device')
 
-        t.has(bed.ctl('send', '--help', 'DeviceLock').stdout, 'PIN', 'send --help DeviceLock explains the keys')
+        said = bed.ctl('send', '--help', 'DeviceLock').stdout
+        for part in ('Message', 'PhoneNumber', 'PIN', 'string', 'cordonctl send'):
+            t.has(said, part, f'send --help DeviceLock explains the keys: {part}')
         t.equal(bed.ctl('send', '--help', 'NoSuch', check=False).returncode, 65, 'and says when there is no such command')
         out = bed.ctl('send', ID + PHONE, 'Settings', 'Settings[0].Item=DeviceName', 'Settings[0].DeviceName=A', 'Settings={"Item":"Bluetooth","Enabled":true}', '--no-push')
         t.has(out.stdout, 'Settings queued', 'nested keys and JSON together')
@@ -202,6 +202,33 @@ def setup(t):
         t.equal(bed.stop(), 0, 'the daemon stops cleanly')
 
 
+def newer_table(t):
+    """Apple's next schema is a file put in the place of the one before."""
+    with Bed(settings=QUIET) as bed:
+        table = f'{bed.dir}/commands.tsv'
+        text = open(f'{SOURCE}/etc/apple-schema/commands.tsv').read()
+        bed.replace(table, text)
+        bed.everything()
+        bed.start(CORDON_SCHEMA=table)
+        bed.connected()
+        bed.enroll(PHONE)
+        send = ('send', ID + PHONE, 'FoldDevice', 'Angle=90', '--strict', '--no-push')
+        t.equal(bed.ctl(*send, check=False).returncode, 65, 'a command of next year is unknown')
+        fold = 'FoldDevice\tfit\t\t\t\t\t\t\t\t9.3|n/a|n/a|n/a|n/a\nFoldDevice\treq\tAngle\tinteger\trequired\t\t\t\t\t9.3|n/a|n/a|n/a|n/a\n'
+        bed.replace(table, text.replace('2024-10-21', '2027-10-21') + fold)
+        bed.ctl('reload')
+        await_(lambda: 'schema of 2027-10-21' in bed.journal(), 'the newer table')
+        t.equal(bed.ctl(*send, check=False).returncode, 0, 'after a reload with a newer table it is known')
+        done = bed.ctl('send', ID + PHONE, 'FoldDevice', 'Angle=much', check=False)
+        t.has(done.stderr, 'whole number', '... with the types of its keys')
+        bed.replace(table, 'no table\n')
+        bed.ctl('reload')
+        await_(lambda: 'checked by the one before' in bed.journal(), 'the refusal')
+        t.equal(bed.ctl(*send, check=False).returncode, 0, 'a faulty table changes nothing')
+        t.has('\n'.join(bed.status()['problems']), 'commands.tsv', '... and stands in the status')
+        t.equal(bed.stop(), 0, 'the daemon stops cleanly')
+
+
 def completion(t):
     script = f'{os.environ["CORDON_BUILD"]}/etc/completion/cordonctl'
     text = open(f'{SOURCE}/etc/completion/cordonctl.in').read().replace('@sysconfdir@', '/nonexistent').replace(
@@ -225,4 +252,4 @@ def completion(t):
     t.ok(os.path.exists(script), 'the script is made for the place where things are installed')
 
 
-Tap().run(every_command, words, macs, setup, completion)
+Tap().run(every_command, words, macs, setup, newer_table, completion)
