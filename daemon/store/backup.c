@@ -112,7 +112,7 @@ put_large_files(struct job *j)
 
 		if (!is_large(e->d_name))
 			continue;
-		snprintf(name, sizeof(name), FILES "/%s", e->d_name);
+		snprintf(name, sizeof(name), FILES "/%.*s", 2 * SHA256_LEN, e->d_name);
 		fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		r = fd < 0 ? -errno : put_file(j, name, fd);
 		if (fd >= 0)

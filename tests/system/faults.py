@@ -5,7 +5,7 @@ import struct
 
 from bed import BUILD, Bed, Tap, await_, run
 
-COUNT = int(os.environ.get('CORDON_FAULT_DEVICES', '8'))
+COUNT = int(os.environ.get('CORDON_FAULT_DEVICES', '6'))
 KINDS = ('writing to the disk', 'reading the store', 'the CA', 'the parsers')
 OTHER = '000A1C2E3F4F0001'
 
