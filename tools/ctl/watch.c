@@ -8,8 +8,8 @@
 
 #include "base/encode.h"
 #include "ctl/client.h"
-#include "ctl/verbs.h"
 #include "ctl/table.h"
+#include "ctl/verbs.h"
 
 #define WAIT_S 25
 
