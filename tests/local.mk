@@ -27,5 +27,6 @@ include tests/unit/admin.mk
 include tests/apns/local.mk
 include tests/device/local.mk
 include tests/system/local.mk
+include tests/fuzz/local.mk
 EXTRA_DIST += tests/run
 include tests/bed/local.mk

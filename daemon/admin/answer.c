@@ -62,28 +62,39 @@ too_deep(struct bytes in)
 }
 
 json_t *
-answer_body(struct http_request *r)
+answer_parse(struct bytes in, char **why)
 {
-	struct bytes in = http_body(r);
 	json_error_t error;
 	json_t *body;
 
 	if (in.len == 0)
 		return json_object();
 	if (too_deep(in)) {
-		answer_error(r, 400, "the JSON is nested deeper than %d", ANSWER_DEPTH_MAX);
+		*why = xasprintf("the JSON is nested deeper than %d", ANSWER_DEPTH_MAX);
 		return NULL;
 	}
 	body = json_loadb((const char *)in.data, in.len, JSON_REJECT_DUPLICATES, &error);
 	if (!body) {
-		answer_error(r, 400, "this is not JSON: line %d: %s", error.line, error.text);
+		*why = xasprintf("this is not JSON: line %d: %s", error.line, error.text);
 		return NULL;
 	}
 	if (!json_is_object(body)) {
 		json_decref(body);
-		answer_error(r, 400, "a JSON object is wanted");
+		*why = xstrdup("a JSON object is wanted");
 		return NULL;
 	}
+	return body;
+}
+
+json_t *
+answer_body(struct http_request *r)
+{
+	char *why = NULL;
+	json_t *body = answer_parse(http_body(r), &why);
+
+	if (!body)
+		answer_error(r, 400, "%s", why);
+	free(why);
 	return body;
 }
 

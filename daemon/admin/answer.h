@@ -15,6 +15,8 @@ void answer_json(struct http_request *r, int status, json_t *body);
 /* {"error": text} */
 void answer_error(struct http_request *r, int status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* A JSON object from outside (nothing: an empty object); NULL with *why (caller frees). */
+json_t *answer_parse(struct bytes in, char **why);
 /* The request's JSON object (empty body: an empty object); NULL when it answered 400 already. */
 json_t *answer_body(struct http_request *r);
 
