@@ -125,7 +125,8 @@ base64_decode(struct buf *out, struct bytes in, bool loose)
 		n = base64_ungroup(group, raw);
 		if (n < 0)
 			break;
-		buf_add(out, raw, (size_t)n);
+		memcpy(out->data + out->len, raw, sizeof(raw)); /* reserved above */
+		out->len += (size_t)n;
 	}
 	if (i == in.len && have == 0 && n > 0)
 		return 0;
