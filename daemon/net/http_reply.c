@@ -62,20 +62,17 @@ http_reply_reason(int status)
 	return i < sizeof(reasons) / sizeof(reasons[0]) ? reasons[i].reason : "Status";
 }
 
-/* IMF-fixdate, made once a second. */
+/* IMF-fixdate, made once a second; the daemon never leaves the C locale. */
 static const char *
 date(struct http_server *s)
 {
-	static const char days[] = "SunMonTueWedThuFriSat";
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	time_t now = (time_t)clock_wall();
 	struct tm tm;
 
 	if (now != s->date_second && gmtime_r(&now, &tm)) {
 		s->date_second = now;
-		snprintf(s->date, sizeof(s->date), "%.3s, %02d %.3s %d %02d:%02d:%02d GMT",
-			days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
-			tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		if (strftime(s->date, sizeof(s->date), "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
+			s->date[0] = '\0';
 	}
 	return s->date;
 }
