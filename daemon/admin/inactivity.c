@@ -86,7 +86,7 @@ refuse_refresh(struct admin *a, struct http_request *r, const char *id, int err)
 		answer_error(r, 409, "%s: removed on %s: it must be enrolled again", id,
 			clock_date(line->state_since, date, sizeof(date)));
 	else
-		answer_error(r, err == -ESTALE || err == -ENOSPC ? 409 : 503, "%s: %s", id,
+		answer_error(r, err == -ESTALE || err == -EDQUOT ? 409 : 503, "%s: %s", id,
 			enqueue_fault_words(err));
 }
 

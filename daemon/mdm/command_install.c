@@ -105,9 +105,9 @@ queue_one(struct mdm *m, struct install *i, const char *path, const char *id)
 			return 0;
 		rc = mdm_enqueue(m, &id, 1, &i->command, &o, &fault);
 	}
-	if (rc == 0 && fault == -ENOSPC)
+	if (rc == 0 && fault == -EDQUOT)
 		log_warn("%s is not queued for %s: its queue is full", path, id);
-	return rc < 0 ? rc : fault == -ENOSPC ? 0 : fault;
+	return rc < 0 ? rc : fault == -EDQUOT ? 0 : fault;
 }
 
 int

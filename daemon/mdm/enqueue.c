@@ -28,11 +28,12 @@ enqueue_fault_words(int fault)
 		{ 0, "queued" },
 		{ -ENOENT, "there is no such enrollment" },
 		{ -ESTALE, "it is not enrolled" },
-		{ -ENOSPC, "its queue is full" },
+		{ -EDQUOT, "its queue is full" },
 		{ -EEXIST, "this CommandUUID was used for it before" },
 		{ -EALREADY, "the same question waits already" },
 		{ -ENODATA, "the device gave no unlock token" },
 		{ -EINVAL, "its PIN has not exactly six digits" },
+		{ -ENOSPC, "the store takes no changes now: its file system is full" },
 		{ -EROFS, "the store takes no changes now" },
 	};
 	size_t i;
@@ -179,7 +180,7 @@ judge(struct mdm *m, struct queue *q, const struct enrollment *e, const struct c
 	if (rc >= 0)
 		rc = supersede(m, q, c, e->generation);
 	if (rc == 0 && is_full(m, q, c))
-		rc = -ENOSPC;
+		rc = -EDQUOT;
 	return rc;
 }
 
@@ -199,7 +200,7 @@ enqueue_one(struct mdm *m, const char *id, const struct command *c, const struct
 		if (rc == 0)
 			append(m, q, c, o);
 		/* Also a full one: some may have ended. */
-		saved = rc == 0 || rc == -ENOSPC ? queue_save(m->store, q) : 0;
+		saved = rc == 0 || rc == -EDQUOT ? queue_save(m->store, q) : 0;
 		rc = saved < 0 ? saved : rc;
 	}
 	queue_free(q);

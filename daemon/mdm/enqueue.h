@@ -15,7 +15,7 @@ struct enqueue_options {
 
 /*
  * Queues one command for `count` enrollments; its body is kept once.  fault[i] becomes 0, or
- * -ENOENT no such enrollment, -ESTALE it is not enrolled, -ENOSPC its queue is full (erase and lock
+ * -ENOENT no such enrollment, -ESTALE it is not enrolled, -EDQUOT its queue is full (erase and lock
  * have room of their own), -EEXIST the CommandUUID was used for it before, or is another command's,
  * -EALREADY the refresh waits already, -ENODATA the device gave no unlock token, -EINVAL a PIN that
  * is none.  Pushes are asked for after the commit.  Returns how many were queued, or -errno when

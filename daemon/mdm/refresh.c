@@ -96,7 +96,7 @@ ask_kinds(struct mdm *m, struct enrollment *e, unsigned mask, const char *actor,
 		if (!(mask & (1u << i)))
 			continue;
 		rc = ask(m, e->id, i, actor, bulk);
-		if (rc < 0 && rc != -EALREADY && rc != -ENOSPC)
+		if (rc < 0 && rc != -EALREADY && rc != -EDQUOT)
 			return rc;
 		if (rc == 0) {
 			*asked |= 1u << i;

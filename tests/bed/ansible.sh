@@ -48,7 +48,7 @@ ok "the role installs and configures" recap 'failed=0' -e "'$drop_in'"
 ok "... what the daemon says it has" soon '*MDM not configured: there is no SSC*' 'systemctl status cordond'
 ok "... and whom the gate lets ask" has '*cordon-gate*' 'id nobody'
 ok "SSC, push certificate and a fake Apple come by hand" in_ '/share/inside.sh apple && cordon-ssc new --common-name "Bed MDM" &&
-	cordon-ssc tls localhost --certificates /etc/cordon/certs && cordon-csr new --common-name push --country CH --email it@example.org && /share/inside.sh sign'
+	cordon-ssc tls localhost && cordon-csr new --common-name push --country CH --email it@example.org && /share/inside.sh sign'
 ok "a second run changes nothing and finds push Connected" recap 'changed=0 *failed=0' -e "'$drop_in'"
 started=$(in_ 'systemctl show -P MainPID cordond')
 ok "another lock-after is one change and a reload" recap 'changed=2 *failed=0' -e lock_after=14d -e "'$drop_in'"

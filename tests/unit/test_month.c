@@ -157,7 +157,7 @@ send_word(struct member *v, unsigned n, const char *type, const char *word)
 		assert_int_equal(command_build(NULL, type, &w, word ? 1 : 0, &c, &why), 0);
 	}
 	mdm_enqueue(&v->d.kit->m, &id, 1, &c, &o, &fault);
-	assert_true(fault == 0 || fault == -ENOSPC || fault == -ESTALE);
+	assert_true(fault == 0 || fault == -EDQUOT || fault == -ESTALE);
 	if (fault == 0)
 		note(c.uuid, n);
 	command_free(&c);

@@ -74,7 +74,7 @@ __wrap_store_numbers(const struct store *s, struct store_numbers *ret)
 {
 	__real_store_numbers(s, ret);
 	if (scene && scene->refusing)
-		ret->fault = -ENOSPC;
+		ret->fault = -EDQUOT;
 }
 
 int __wrap_fdatasync(int fd);
