@@ -83,28 +83,8 @@ note_spki(struct walk *w, const unsigned char spki[SHA256_LEN])
 	memcpy(w->spki[w->spki_count++], spki, SHA256_LEN);
 }
 
-/* A pair without its key: certpair_init wants both. */
 static void
-take_orphan(struct certpair *p, const char *name, X509 *leaf, struct buf *topic)
-{
-	struct buf text = BUF_INIT;
-
-	certpair_fini(p);
-	p->chain = sk_X509_new_null();
-	if (!p->chain || X509_up_ref(leaf) != 1 || sk_X509_push(p->chain, leaf) == 0)
-		abort(); /* out of memory, as in xmalloc */
-	p->cert_file = xstrdup(name);
-	p->topic = xstrdup(buf_str(topic));
-	if (cert_common_name(leaf, &text) == 0)
-		p->name = xstrdup(buf_str(&text));
-	buf_free(&text);
-	cert_sha256(leaf, p->sha256);
-	p->not_before = cert_not_before(leaf);
-	p->not_after = cert_not_after(leaf);
-}
-
-static void
-note_certificate(struct walk *w, const char *name, X509 *leaf, struct buf *topic)
+note_certificate(struct walk *w, const char *name, const struct certfile *f, X509 *leaf)
 {
 	unsigned char spki[SHA256_LEN];
 
@@ -114,7 +94,8 @@ note_certificate(struct walk *w, const char *name, X509 *leaf, struct buf *topic
 	note_spki(w, spki);
 	if (w->best.chain && cert_not_after(leaf) <= w->best.not_after)
 		return;
-	take_orphan(&w->best, name, leaf, topic);
+	certpair_fini(&w->best);
+	certpair_init(&w->best, f->certs, leaf, NULL, name, NULL);
 	free(w->c->missing_key);
 	w->c->missing_key =
 		xasprintf("push-%02x%02x%02x%02x.key", spki[0], spki[1], spki[2], spki[3]);
@@ -128,7 +109,7 @@ first_round(struct walk *w, const char *name, const struct certfile *f)
 	X509 *leaf = push_leaf(f, &topic);
 
 	if (leaf) {
-		note_certificate(w, name, leaf, &topic);
+		note_certificate(w, name, f, leaf);
 	} else if (f->has_csr && matches(name, "push-", ".csr")) {
 		add_file(w->c, w->site, name, CSR_REQUEST);
 		note_spki(w, f->csr_spki);

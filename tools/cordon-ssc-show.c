@@ -153,8 +153,10 @@ ssc_overview(const struct tool *t, const struct tool_options *o)
 static void
 show_tls(struct fields *f, const struct certdir *d, int64_t now)
 {
-	if (d->tls.chain)
-		show_pair(f, "tls", "TLS certificate of the server", "Expires", &d->tls, now);
+	const struct certpair *p = d->tls.chain ? &d->tls : &d->tls_lone;
+
+	if (p->chain)
+		show_pair(f, "tls", "TLS certificate of the server", "Expires", p, now);
 	else
 		fields_null(f, "tls");
 	fields_bool(f, "tls_root", d->tls_root ? "TLS root" : NULL, d->tls_root != NULL,
@@ -164,11 +166,13 @@ show_tls(struct fields *f, const struct certdir *d, int64_t now)
 static void
 show_all(struct fields *f, const struct certdir *d, int64_t now)
 {
+	const struct certpair *p = d->ssc.chain ? &d->ssc : &d->ssc_lone;
+
 	fields_open(f, NULL, '{', NULL);
 	fields_text(f, "directory", NULL, d->directory);
-	if (d->ssc.chain)
-		show_pair(f, "ssc", "Self-signed certificate for Apple MDM (SSC)", "Expires",
-			&d->ssc, now);
+	if (p->chain)
+		show_pair(
+			f, "ssc", "Self-signed certificate for Apple MDM (SSC)", "Expires", p, now);
 	else
 		fields_null(f, "ssc");
 	fields_open(f, "ssc_old", '[', NULL);
@@ -194,8 +198,8 @@ ssc_verb_show(const struct tool_options *o)
 	show_all(&f, d, clock_wall());
 	fields_print(&f);
 	if (!d->ssc.chain)
-		r = tool_fail(EX_NOINPUT,
-			"%s: there is no usable SSC: make one with cordon-ssc new", site.certs);
+		r = tool_fail(EX_NOINPUT, "%s: there is no usable SSC: %s", site.certs,
+			d->ssc_lone.chain ? "see above" : "make one with cordon-ssc new");
 	certdir_unref(d);
 	site_close(&site);
 	return r;

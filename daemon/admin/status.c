@@ -30,8 +30,12 @@ pair_json(const struct certpair *p, int64_t now)
 	json_object_set_new(j, "name", json_text(p->name));
 	json_object_set_new(j, "file", json_text(p->cert_file));
 	json_object_set_new(j, "key_file", json_text(p->key_file));
+	json_object_set_new(j, "key_matches", json_boolean(p->key));
 	cert_serial(certpair_leaf(p), &text);
 	json_object_set_new(j, "serial", json_text(buf_str(&text)));
+	buf_reset(&text);
+	cert_subject(certpair_leaf(p), &text);
+	json_object_set_new(j, "subject", json_text(buf_str(&text)));
 	buf_reset(&text);
 	cert_issuer(certpair_leaf(p), &text);
 	json_object_set_new(j, "issuer", json_text(buf_str(&text)));
@@ -41,11 +45,13 @@ pair_json(const struct certpair *p, int64_t now)
 	json_object_set_new(j, "not_before", json_time(p->not_before));
 	json_object_set_new(j, "not_after", json_time(p->not_after));
 	json_object_set_new(j, "days_left", json_integer((p->not_after - now) / 86400));
+	json_object_set_new(j, "expired", json_boolean(p->not_after < now));
 	buf_free(&text);
 	return j;
 }
 
-/* The pair that the connection presents; else the best of the topic, even when it is expired. */
+/* The pair that the connection presents; else the best of the topic, even when it is expired or
+ * lacks its key. */
 static const struct certpair *
 pair_of(const struct certdir *d, const struct pusher_line *t, int64_t now)
 {
@@ -60,7 +66,7 @@ pair_of(const struct certdir *d, const struct pusher_line *t, int64_t now)
 	for (size_t i = 0; !p && i < d->push_count; i++)
 		if (strcmp(d->push[i].topic, topic) == 0)
 			p = &d->push[i];
-	return p;
+	return p ? p : certdir_push_lone(d, topic);
 }
 
 static json_t *
@@ -97,20 +103,33 @@ collect(void *arg, const struct pusher_line *t)
 	return 0;
 }
 
+/* No topic is served: what is here all the same, so that a person can tell which key is missing. */
+static json_t *
+no_topic_json(const struct certdir *d, int64_t now)
+{
+	const struct certpair *lone = certdir_push_lone(d, NULL);
+	json_t *j = json_object();
+
+	json_object_set_new(j, "state", json_string(apns_state_name(APNS_DISCONNECTED)));
+	json_object_set_new(j, "words",
+		json_string(lone ? "the private key of the push certificate is missing"
+				 : "there is no push certificate"));
+	if (lone) {
+		json_object_set_new(j, "topic", json_text(lone->topic));
+		json_object_set_new(j, "certificate", pair_json(lone, now));
+	}
+	return j;
+}
+
 static json_t *
 push_json(struct admin *a, int64_t now)
 {
 	struct collection c = { a, json_array(), now };
-	json_t *list = c.list, *none;
 
 	pusher_each(&a->mdm, collect, &c);
-	if (json_array_size(list))
-		return list;
-	none = json_object();
-	json_object_set_new(none, "state", json_string(apns_state_name(APNS_DISCONNECTED)));
-	json_object_set_new(none, "words", json_string("there is no push certificate"));
-	json_array_append_new(list, none);
-	return list;
+	if (json_array_size(c.list) == 0)
+		json_array_append_new(c.list, no_topic_json(a->mdm.certs, now));
+	return c.list;
 }
 
 static json_t *
@@ -135,8 +154,8 @@ certificates_json(const struct certdir *d, int64_t now)
 	json_t *j = json_object(), *remarks = json_array();
 
 	json_object_set_new(j, "directory", json_text(d->directory));
-	json_object_set_new(j, "ssc", pair_json(&d->ssc, now));
-	json_object_set_new(j, "tls", pair_json(&d->tls, now));
+	json_object_set_new(j, "ssc", pair_json(d->ssc.chain ? &d->ssc : &d->ssc_lone, now));
+	json_object_set_new(j, "tls", pair_json(d->tls.chain ? &d->tls : &d->tls_lone, now));
 	for (size_t i = 0; i < d->remark_count; i++) {
 		json_t *remark = json_object();
 

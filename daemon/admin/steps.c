@@ -79,8 +79,8 @@ static const struct step steps[] = {
 		has_tls },
 	{ "Signing request (CSR) for Apple's push certificate", "cordon-csr new", has_csr },
 	{ "Signed by a vendor",
-		"own vendor certificate, mdmcert.download, or a vendor who signs: cordon-csr says "
-		"how",
+		"cordon-csr sign with an own vendor certificate, cordon-csr request for "
+		"mdmcert.download, or a vendor who signs it: cordon-csr says how",
 		has_signed },
 	{ "Apple's portal: https://identity.apple.com/pushcert",
 		"upload the signed request, download the certificate", has_push },

@@ -105,6 +105,9 @@ certdir_unref(struct certdir *d)
 		return;
 	free_pairs(d->push, d->push_count);
 	free_pairs(d->ssc_old, d->ssc_old_count);
+	free_pairs(d->push_lone, d->push_lone_count);
+	certpair_fini(&d->ssc_lone);
+	certpair_fini(&d->tls_lone);
 	certpair_fini(&d->ssc);
 	certpair_fini(&d->tls);
 	X509_free(d->tls_root);
@@ -134,6 +137,21 @@ certdir_push_for(const struct certdir *d, const char *topic, int64_t now)
 	for (size_t i = 0; i < d->push_count; i++)
 		if (strcmp(d->push[i].topic, topic) == 0)
 			best = later(best, &d->push[i], now);
+	return best;
+}
+
+const struct certpair *
+certdir_push_lone(const struct certdir *d, const char *topic)
+{
+	const struct certpair *best = NULL;
+
+	for (size_t i = 0; i < d->push_lone_count; i++) {
+		const struct certpair *p = &d->push_lone[i];
+
+		if ((!topic || strcmp(p->topic, topic) == 0) &&
+			(!best || p->not_after > best->not_after))
+			best = p;
+	}
 	return best;
 }
 

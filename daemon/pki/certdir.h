@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/digest.h"
 
-/* A certificate with its key, ready for use. */
+/* A certificate with its key, ready for use; without it (key and key_file NULL) only for show. */
 struct certpair {
 	STACK_OF(X509) * chain; /* leaf first */
 	EVP_PKEY *key;
@@ -51,8 +51,12 @@ struct certdir {
 	struct certpair *ssc_old;
 	size_t ssc_old_count;
 	struct certpair tls; /* the listener's; chain NULL: none */
-	X509 *tls_root;	     /* tls-ca.crt when `tls` chains to it, else NULL */
-	bool has_csr;	     /* a push-*.csr without certificate waits for Apple */
+	/* Their private key is not here, or cannot be used: shown, and used for nothing. */
+	struct certpair *push_lone;
+	size_t push_lone_count;
+	struct certpair ssc_lone, tls_lone;
+	X509 *tls_root; /* tls-ca.crt when `tls` chains to it, else NULL */
+	bool has_csr;	/* a push-*.csr without certificate waits for Apple */
 	char *csr_file;
 	int64_t csr_since; /* its modification time */
 	struct certdir_remark *remarks;
@@ -86,6 +90,8 @@ struct certdir *certdir_ref(struct certdir *d);
 void certdir_unref(struct certdir *d); /* NULL allowed; thread-safe */
 /* The pair to push with for a topic: valid at `now`, expiring last; else NULL. */
 const struct certpair *certdir_push_for(const struct certdir *d, const char *topic, int64_t now);
+/* The certificate of a topic (NULL: of any) that lacks its key and expires last, or NULL. */
+const struct certpair *certdir_push_lone(const struct certdir *d, const char *topic);
 /* The pair new enrollments get: the valid one that expires last among topics for which allowed(arg,
  * topic) says true. */
 const struct certpair *certdir_push_main(const struct certdir *d, int64_t now,

@@ -113,10 +113,11 @@ certpair_init(struct certpair *p, STACK_OF(X509) * certs, X509 *leaf, EVP_PKEY *
 
 	memset(p, 0, sizeof(*p));
 	p->chain = chain_of(certs, leaf);
-	EVP_PKEY_up_ref(key);
+	if (key)
+		EVP_PKEY_up_ref(key);
 	p->key = key;
 	p->cert_file = xstrdup(cert_file);
-	p->key_file = xstrdup(key_file);
+	p->key_file = key_file ? xstrdup(key_file) : NULL;
 	if (cert_topic(leaf, &text) == 0)
 		p->topic = xstrdup(buf_str(&text));
 	buf_reset(&text);

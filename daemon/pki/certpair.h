@@ -6,7 +6,8 @@
 
 /* The first certificate that has the public key of this hash, or NULL. */
 X509 *certpair_leaf_of(STACK_OF(X509) * certs, const unsigned char spki[SHA256_LEN]);
-/* Fills *p from `leaf` and those of `certs` that lead up from it; all are referenced or copied. */
+/* Fills *p from `leaf` and those of `certs` that lead up from it; all are referenced or copied.
+ * Without its key: `key` and `key_file` are NULL. */
 void certpair_init(struct certpair *p, STACK_OF(X509) * certs, X509 *leaf, EVP_PKEY *key,
 	const char *cert_file, const char *key_file);
 /* Lengthens the chain by those of `certs` that lead up from its end, short of a root; how many. */

@@ -75,6 +75,16 @@ add_push(struct certscan *s, struct certscan_entry *cert, X509 *leaf, struct cer
 }
 
 static void
+add_lone(struct certscan *s, const struct certscan_entry *cert, X509 *leaf)
+{
+	struct certdir *d = s->d;
+
+	d->push_lone = xrealloc(d->push_lone, (d->push_lone_count + 1) * sizeof(*d->push_lone));
+	certpair_init(&d->push_lone[d->push_lone_count++], cert->file->certs, leaf, NULL,
+		cert->name, NULL);
+}
+
+static void
 take_push(struct certscan *s, struct certscan_entry *e, X509 *leaf)
 {
 	unsigned char spki[SHA256_LEN];
@@ -92,6 +102,7 @@ take_push(struct certscan *s, struct certscan_entry *e, X509 *leaf)
 	key = certscan_key_of(s, spki);
 	if (!certscan_key(key)) {
 		remark_no_key(s, e->name, spki);
+		add_lone(s, e, leaf);
 		return;
 	}
 	add_push(s, e, leaf, key);
@@ -171,9 +182,8 @@ remark_alone(struct certscan *s, const struct certpair *p)
 
 	if (s->o->now > p->not_after)
 		certscan_remark(s, CERTDIR_PROBLEM, p->cert_file,
-			"push certificate expired on %s: renew it at identity.apple.com/pushcert "
-			"with "
-			"the same Apple account",
+			"push certificate expired on %s: renew it with cordon-csr renew, and at "
+			"identity.apple.com/pushcert with Renew on the row of its topic",
 			clock_date(p->not_after, date, sizeof(date)));
 	else if (s->o->now < p->not_before)
 		certscan_remark(s, CERTDIR_PROBLEM, p->cert_file,

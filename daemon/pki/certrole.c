@@ -16,19 +16,23 @@ struct named {
 	const char *what;    /* "the SSC" */
 	const char *make;    /* how to get one */
 	const char *renewal; /* what to do once it is expired */
+	const char *unfit;   /* what to do when it can issue nothing; CAs only */
 };
 
 static const struct named ssc_named = { "the SSC",
-	"put the file back that was made with it, or make a new SSC with cordon-ssc new",
-	"devices enrol no more: a new SSC is needed, cordon-ssc new" };
+	"put the file back that was made with it, or give the SSC up with cordon-ssc new "
+	"--compromised, after which all devices must enroll again",
+	"no device can enroll: replace it with cordon-ssc new --replace",
+	"replace it with cordon-ssc new --compromised" };
 static const struct named old_named = { "an earlier SSC",
-	"put the file back that was made with it, or remove both", "it can be removed" };
+	"put the file back that was made with it, or remove both", "it can be removed",
+	"remove it, with its key" };
 static const struct named tls_named = { "the TLS certificate",
 	"put the matching file here, or make both with cordon-ssc tls NAME",
-	"devices refuse to connect: renew it" };
+	"devices refuse to connect: renew it", NULL };
 static const struct named vendor_named = { "the vendor certificate",
 	"put the matching file here, or remove both",
-	"Apple's portal refuses what it signs: renew it in Apple's developer portal" };
+	"Apple's portal refuses what it signs: renew it in Apple's developer portal", NULL };
 
 static bool
 is_role_name(const char *name)
@@ -85,6 +89,19 @@ both_there(struct certscan *s, const struct named *n, struct certscan_entry *cer
 	return cert && cert->file && cert->file->certs && certscan_key(key);
 }
 
+/* A certificate without its key, for people to see which one it is. */
+static void
+keep_lone(struct certscan *s, const struct named *n, const struct certscan_entry *cert)
+{
+	struct certpair *p = n == &ssc_named   ? &s->d->ssc_lone
+			     : n == &tls_named ? &s->d->tls_lone
+					       : NULL;
+
+	if (p && cert && cert->file && cert->file->certs && !p->chain)
+		certpair_init(p, cert->file->certs, sk_X509_value(cert->file->certs, 0), NULL,
+			cert->name, NULL);
+}
+
 /* A pair whose files are known by name.  True when *p was filled. */
 static bool
 take_named(struct certscan *s, const struct named *n, struct certscan_entry *cert,
@@ -97,13 +114,16 @@ take_named(struct certscan *s, const struct named *n, struct certscan_entry *cer
 		cert->settled = true;
 	if (key)
 		key->settled = true;
-	if (!both_there(s, n, cert, key, cert_name, key_name))
+	if (!both_there(s, n, cert, key, cert_name, key_name)) {
+		keep_lone(s, n, cert);
 		return false;
+	}
 	leaf = certpair_leaf_of(cert->file->certs, key->file->key_spki);
 	if (!leaf) {
 		certscan_remark(s, CERTDIR_PROBLEM, cert->name,
 			"the private key in %s does not belong to %s: %s", key->name, n->what,
 			n->make);
+		keep_lone(s, n, cert);
 		return false;
 	}
 	weak = certpair_too_weak(leaf);
@@ -130,12 +150,11 @@ is_fit_for_ssc(struct certscan *s, const struct named *n, const struct certpair 
 	X509 *leaf = certpair_leaf(p);
 
 	if (!EVP_PKEY_is_a(p->key, "RSA"))
-		certscan_remark(s, CERTDIR_PROBLEM, p->cert_file,
-			"%s must have an RSA key: make one with cordon-ssc new", n->what);
+		certscan_remark(s, CERTDIR_PROBLEM, p->cert_file, "%s must have an RSA key: %s",
+			n->what, n->unfit);
 	else if (X509_check_ca(leaf) != 1)
 		certscan_remark(s, CERTDIR_PROBLEM, p->cert_file,
-			"%s is no CA certificate (basic constraints): make one with cordon-ssc new",
-			n->what);
+			"%s is no CA certificate (basic constraints): %s", n->what, n->unfit);
 	else
 		return true;
 	return false;

@@ -643,6 +643,37 @@ test_describes_pair(void **state)
 	certdir_unref(d);
 }
 
+/* What lacks its key is there to be shown, and among the pairs it is not. */
+static void
+test_describes_lone(void **state)
+{
+	struct certdir *d;
+
+	(void)state;
+	put("a.pem", blob("push-expired"), 0644);
+	put("b.pem", blob("push"), 0644);
+	put("c.pem", blob("push-topic2"), 0644);
+	put("c.key", blob("key-other"), 0640);
+	put("ssc.crt", blob("ssc"), 0644);
+	put("server.crt", blob("server"), 0644);
+	put("server.key", blob("key-other"), 0640);
+	d = scan();
+	assert_null(d->ssc.chain);
+	assert_null(d->tls.chain);
+	assert_string_equal(d->ssc_lone.cert_file, "ssc.crt");
+	assert_string_equal(d->tls_lone.cert_file, "server.crt");
+	assert_null(d->ssc_lone.key);
+	assert_null(d->tls_lone.key_file);
+	assert_ptr_equal(certdir_push_lone(d, "com.apple.mgmt.External.none"), NULL);
+	assert_int_equal(d->push_count, 1);
+	assert_int_equal(d->push_lone_count, 2);
+	assert_null(d->push_lone[0].key);
+	assert_string_equal(certdir_push_lone(d, NULL)->cert_file, "b.pem");
+	assert_string_equal(certdir_push_lone(d, TOPIC)->topic, TOPIC);
+	assert_null(certdir_push_for(d, TOPIC, NOW));
+	certdir_unref(d);
+}
+
 static void
 test_choice_and_next_change(void **state)
 {
@@ -1091,6 +1122,7 @@ main(void)
 {
 	static const struct CMUnitTest others[] = {
 		IN_DIRECTORY(test_describes_pair),
+		IN_DIRECTORY(test_describes_lone),
 		IN_DIRECTORY(test_choice_and_next_change),
 		IN_DIRECTORY(test_main_of_allowed_topics),
 		IN_DIRECTORY(test_odd_files),

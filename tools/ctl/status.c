@@ -15,6 +15,41 @@ state_color(const char *state)
 	return strcmp(state, "Connecting") == 0 ? terminal_yellow() : terminal_red();
 }
 
+/* "97 days left", "expired 3 days ago": the last second counts for as long as it runs. */
+static void
+print_left(const json_t *certificate)
+{
+	int64_t days = member_int(certificate, "days_left");
+
+	if (member_true(certificate, "expired"))
+		printf("%.10s (%sexpired %" PRId64 " days ago%s)", member(certificate, "not_after"),
+			terminal_red(), -days, terminal_plain());
+	else
+		printf("%.10s (%" PRId64 " days left)", member(certificate, "not_after"), days);
+}
+
+static void
+print_key_match(const json_t *certificate)
+{
+	if (member_true(certificate, "key_matches"))
+		printf("%s", member(certificate, "key_file"));
+	else
+		printf("%smissing%s: it is of no use without its private key", terminal_red(),
+			terminal_plain());
+}
+
+static void
+print_push_certificate(const json_t *c)
+{
+	printf("  certificate  %s, serial %s\n", member(c, "file"), member(c, "serial"));
+	printf("  issuer       %s\n", member(c, "issuer"));
+	printf("  key          ");
+	print_key_match(c);
+	printf("\n  renew by     ");
+	print_left(c);
+	putchar('\n');
+}
+
 static void
 print_push(const json_t *push)
 {
@@ -31,19 +66,14 @@ print_push(const json_t *push)
 	if (!*member(push, "topic"))
 		return;
 	printf("  topic        %s%s\n", member(push, "topic"),
-		member_true(push, "current") ? "" : " (earlier devices only)");
+		json_is_false(json_object_get(push, "current")) ? " (earlier devices only)" : "");
 	printf("  devices      %" PRId64 "\n", member_int(push, "devices"));
-	if (!json_is_object(certificate)) {
+	if (json_is_object(certificate))
+		print_push_certificate(certificate);
+	else
 		printf("  certificate  %snone%s: these devices can only be met when they poll, and "
-		       "must be "
-		       "enrolled again\n",
+		       "must be enrolled again\n",
 			terminal_red(), terminal_plain());
-		return;
-	}
-	printf("  certificate  %s, serial %s\n", member(certificate, "file"),
-		member(certificate, "serial"));
-	printf("  renew by     %.10s (%" PRId64 " days)\n", member(certificate, "not_after"),
-		member_int(certificate, "days_left"));
 }
 
 static void
@@ -53,8 +83,12 @@ print_certificate(const char *title, const json_t *c)
 		printf("%-14s none\n", title);
 		return;
 	}
-	printf("%-14s %s, %s, until %.10s (%" PRId64 " days)\n", title, member(c, "name"),
-		member(c, "file"), member(c, "not_after"), member_int(c, "days_left"));
+	printf("%-14s %s, %s, serial %s, until ", title, member(c, "name"), member(c, "file"),
+		member(c, "serial"));
+	print_left(c);
+	printf("; key ");
+	print_key_match(c);
+	putchar('\n');
 }
 
 static void
