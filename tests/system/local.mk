@@ -46,3 +46,7 @@ if SYSTEM_TESTS
 TESTS += tests/system/faults.py tests/system/signature.py
 endif
 EXTRA_DIST += tests/system/faults.py tests/system/signature.py
+if SYSTEM_TESTS
+TESTS += tests/system/fields.py tests/system/rollover.py
+endif
+EXTRA_DIST += tests/system/fields.py tests/system/rollover.py
