@@ -407,7 +407,7 @@ service_ahead(const struct mdm *m, const char *topic)
 {
 	const struct clock *k = find(m, topic);
 
-	return k ? service_clock_ahead(&k->c) : 0;
+	return k ? service_clock_ahead(&k->c, mdm_mono_ms(m)) : 0;
 }
 
 int64_t

@@ -119,9 +119,14 @@ service_clock_tick(struct service_clock *c, const struct service_signs *s)
 }
 
 int64_t
-service_clock_ahead(const struct service_clock *c)
+service_clock_ahead(const struct service_clock *c, int64_t now_ms)
 {
-	return c->seconds + (c->rest_ms + c->pending_ms) / 1000;
+	int64_t since = c->last_ms ? now_ms - c->last_ms : 0;
+
+	/* The next tick may count the time since the last one: an ask was not sent before it. */
+	if (since < 0 || since > INACTIVITY_STEP_MS)
+		since = 0;
+	return c->seconds + (c->rest_ms + c->pending_ms + since + 999) / 1000;
 }
 
 int64_t

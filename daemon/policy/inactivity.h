@@ -57,8 +57,8 @@ struct service_clock {
 void service_clock_init(struct service_clock *c, int64_t seconds, int64_t resumed, bool outage);
 /* True when `standing` changed. */
 bool service_clock_tick(struct service_clock *c, const struct service_signs *s);
-/* What `seconds` may still become for now: the time at which an ask is sent. */
-int64_t service_clock_ahead(const struct service_clock *c);
+/* What `seconds` may still become for `now_ms` (monotonic): the time at which an ask is sent. */
+int64_t service_clock_ahead(const struct service_clock *c, int64_t now_ms);
 
 /* ---- one device ---- */
 

@@ -50,3 +50,7 @@ if SYSTEM_TESTS
 TESTS += tests/system/fields.py tests/system/rollover.py
 endif
 EXTRA_DIST += tests/system/fields.py tests/system/rollover.py
+if SYSTEM_TESTS
+TESTS += tests/system/year.py
+endif
+EXTRA_DIST += tests/system/year.py

@@ -76,3 +76,10 @@ check_PROGRAMS += tests/unit/test_bulk
 tests_unit_test_bulk_SOURCES = tests/unit/test_bulk.c $(MDM_KIT)
 tests_unit_test_bulk_LDADD = daemon/admin/libadmin.a $(MDM_TEST_LIBS)
 TESTS += tests/unit/test_bulk
+
+# a fleet over a year of fake time; tests/system/year.py runs and judges it
+check_PROGRAMS += tests/unit/year
+tests_unit_year_SOURCES = tests/unit/year.c $(MDM_KIT)
+tests_unit_year_LDADD = $(MDM_TEST_LIBS)
+tests_unit_year_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_mono_ms,--wrap=clock_wall,--wrap=fdatasync \
+	-Wl,--wrap=loop_timer_new,--wrap=loop_timer_set,--wrap=loop_timer_stop,--wrap=loop_timer_free

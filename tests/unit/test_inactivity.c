@@ -136,7 +136,9 @@ unheard_time_is_counted_by_the_next_proof_or_never(void **state)
 	assert_int_equal(c.seconds, 100);
 	assert_int_equal(c.standing, STANDING_NO);
 	/* what is sent now is sent at the time that may still be counted */
-	assert_int_equal(service_clock_ahead(&c), 100 + 20 * HOUR);
+	assert_int_equal(service_clock_ahead(&c, c.last_ms), 100 + 20 * HOUR);
+	/* ... and what is sent between two ticks not before the time that the next may count */
+	assert_int_equal(service_clock_ahead(&c, c.last_ms + 30000), 130 + 20 * HOUR);
 	s = good(1060 + 20 * HOUR);
 	service_clock_tick(&c, &s);
 	assert_int_equal(c.seconds, 160 + 20 * HOUR);
