@@ -51,6 +51,6 @@ TESTS += tests/system/fields.py tests/system/rollover.py
 endif
 EXTRA_DIST += tests/system/fields.py tests/system/rollover.py
 if SYSTEM_TESTS
-TESTS += tests/system/year.py
+TESTS += tests/system/year.py tests/system/dashboard.py
 endif
-EXTRA_DIST += tests/system/year.py
+EXTRA_DIST += tests/system/year.py tests/system/dashboard.py
