@@ -35,6 +35,7 @@ struct wal {
 	size_t offset;	   /* where the next batch goes; 0: the segment has no head yet */
 	size_t size;	   /* of the file, as far as it is known to be durable */
 	bool entry;	   /* the segment's directory entry is not durable yet */
+	size_t wanted;	   /* bytes of the largest batch that failed since the last that did not */
 	unsigned char salt[SALT_LEN];
 };
 
@@ -405,14 +406,19 @@ sync_all(struct wal *w)
 	return 0;
 }
 
-int
-wal_append(struct wal *w, struct buf *b)
+/* Is there room in the current segment, or will the next one have it? */
+static bool
+is_full(const struct wal *w, size_t need)
 {
-	size_t need = b->len - SEGMENT_HEAD;
-	bool full = w->offset > 0 &&
-		    need > w->segment_size -
-				    (w->offset < w->segment_size ? w->offset : w->segment_size);
-	int err = w->fd < 0 || full ? advance(w) : 0;
+	size_t used = w->offset < w->segment_size ? w->offset : w->segment_size;
+
+	return w->offset > 0 && need > w->segment_size - used;
+}
+
+static int
+append(struct wal *w, struct buf *b)
+{
+	int err = w->fd < 0 || is_full(w, b->len - SEGMENT_HEAD) ? advance(w) : 0;
 
 	if (err < 0)
 		return err;
@@ -436,17 +442,30 @@ wal_append(struct wal *w, struct buf *b)
 }
 
 int
+wal_append(struct wal *w, struct buf *b)
+{
+	int err = append(w, b);
+
+	if (err == 0)
+		w->wanted = 0;
+	else if (b->len > w->wanted)
+		w->wanted = b->len;
+	return err;
+}
+
+int
 wal_probe(struct wal *w, bool elsewhere)
 {
 	struct buf b = BUF_INIT;
 	int err = 0;
 
-	if (elsewhere && w->fd >= 0)
+	/* Where only a little is left a probe would fit, and the next change be refused again. */
+	if (w->fd >= 0 && (elsewhere || (w->wanted > 0 && is_full(w, w->wanted))))
 		err = advance(w);
 	if (err == 0) {
 		buf_reserve(&b, WAL_ROOM);
 		b.len = WAL_ROOM;
-		err = wal_append(w, &b);
+		err = append(w, &b);
 	}
 	buf_free(&b);
 	return err;

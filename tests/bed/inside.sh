@@ -54,22 +54,25 @@ fill() {
 	systemctl reset-failed cordond 2>/dev/null || true # starts come in quick succession here
 	systemctl start cordond
 	dd if=/dev/zero of=/var/lib/cordon/ballast bs=64k 2>/dev/null || true
-	# What is kept back for this case is used up by changes: large profiles that wait for the device.
+	# What is kept back for this case is used up by changes: profiles that wait for the device, ever smaller ones.
 	systemctl stop fake-device
-	{
-		printf '<?xml version="1.0" encoding="UTF-8"?><plist version="1.0"><dict><key>RequestType</key><string>InstallProfile</string>'
-		printf '<key>Payload</key><data>'
-		head -c 560000 /dev/urandom | base64
-		printf '</data></dict></plist>'
-	} >/tmp/large.plist
-	# A checkpoint may make room again, so what it made is taken too, until the answer stays the same.
-	for _ in $(seq 20); do
+	printf 'queue: { limit = 10000; };\n' >/etc/cordon/conf.d/60-queue.conf
+	systemctl reload cordond
+	for size in 500000 50000 5000 500 50; do
+		{
+			printf '<?xml version="1.0" encoding="UTF-8"?><plist version="1.0"><dict><key>RequestType</key><string>InstallProfile</string>'
+			printf '<key>Payload</key><data>'
+			head -c $size /dev/urandom | base64
+			printf '</data></dict></plist>'
+		} >/tmp/profile.plist
 		for _ in $(seq 190); do
-			cordonctl send C39BED --file /tmp/large.plist --no-push >/tmp/send 2>&1 || break
+			cordonctl send C39BED --file /tmp/profile.plist --no-push >/tmp/send 2>&1 || break
 		done
-		dd if=/dev/zero of=/var/lib/cordon/ballast bs=64k oflag=append conv=notrunc 2>/dev/null || true
-		sleep 2
+		dd if=/dev/zero of=/var/lib/cordon/ballast bs=4k oflag=append conv=notrunc 2>/dev/null || true
+	done
+	for _ in $(seq 50); do
 		cordonctl status | grep -q "takes no changes" && return
+		cordonctl send C39BED --file /tmp/profile.plist --no-push >/tmp/send 2>&1 || sleep 0.2
 	done
 	cat /tmp/send
 	df /var/lib/cordon

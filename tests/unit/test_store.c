@@ -279,6 +279,52 @@ a_full_disk_refuses_changes_and_recovers(void **state)
 	check_failed_commit(*state, ENOSPC);
 }
 
+/* What was refused for its size must fit before changes are taken again. */
+static void
+a_little_room_is_no_recovery(void **state)
+{
+	struct bed *b = *state;
+	char large[24 << 10], name[48];
+	struct store_numbers n;
+
+	memset(large, 'x', sizeof(large) - 1);
+	large[sizeof(large) - 1] = 0;
+	for (int i = 0; i < 2; i++) {
+		bed_put(b, i ? "b" : "a", large);
+		bed_commit(b);
+	}
+	/* No next segment can be made: what has its name is none. */
+	for (int i = 1; i < 9; i++) {
+		char *path;
+
+		snprintf(name, sizeof(name), "log-%d.seg", i);
+		path = bed_path(b, name);
+		if (access(path, F_OK) != 0)
+			assert_int_equal(mkdir(path, 0700), 0);
+		free(path);
+	}
+	bed_put(b, "c", large);
+	assert_true(store_commit(b->store) < 0);
+	for (int i = 1; i <= 4; i++) {
+		store_tick(b->store, i * 1000);
+		store_numbers(b->store, &n);
+		assert_int_not_equal(n.fault, 0);
+	}
+	for (int i = 1; i < 9; i++) {
+		char *path;
+
+		snprintf(name, sizeof(name), "log-%d.seg", i);
+		path = bed_path(b, name);
+		rmdir(path); /* fails for the segments that are some */
+		free(path);
+	}
+	store_tick(b->store, 5000);
+	store_numbers(b->store, &n);
+	assert_int_equal(n.fault, 0);
+	bed_put(b, "c", large);
+	bed_commit(b);
+}
+
 static void
 a_broken_disk_refuses_changes_and_recovers(void **state)
 {
@@ -1041,6 +1087,7 @@ main(void)
 		TEST(waiters_hear_of_the_commit),
 		TEST(a_waiter_may_begin_the_next_batch),
 		TEST(a_full_disk_refuses_changes_and_recovers),
+		TEST(a_little_room_is_no_recovery),
 		TEST(a_broken_disk_refuses_changes_and_recovers),
 		TEST(a_forgotten_batch_stays_forgotten_after_a_crash),
 		TEST(every_failing_step_of_a_commit_is_survived),
