@@ -28,5 +28,5 @@ include tests/apns/local.mk
 include tests/device/local.mk
 include tests/system/local.mk
 include tests/fuzz/local.mk
-EXTRA_DIST += tests/run
+EXTRA_DIST += tests/run tests/tap.sh
 include tests/bed/local.mk

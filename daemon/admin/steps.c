@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "mdm/push.h"
 #include "store/link.h"
+#include "store/result.h"
 
 struct facts {
 	bool ssc, tls, csr, signed_csr, push, link, enrolled, answered;
@@ -117,6 +118,21 @@ connected(struct admin *a)
 	return pusher_each(&a->mdm, is_connected, NULL) != 0;
 }
 
+/* Did it ever answer a command?  That it enrolled, or was heard, is no answer. */
+static bool
+answered(struct store *s, const char *id)
+{
+	struct result_list list;
+	bool found = false;
+
+	if (result_list_load(s, id, &list) < 0)
+		return false;
+	for (size_t i = 0; i < list.count && !found; i++)
+		found = list.items[i].has_body;
+	result_list_free(&list);
+	return found;
+}
+
 static struct facts
 gather(struct admin *a)
 {
@@ -138,8 +154,7 @@ gather(struct admin *a)
 		if (!line)
 			continue;
 		f.enrolled = f.enrolled || line->enrolled_at != 0;
-		f.answered =
-			line->enrolled_at != 0 && roster_last_seen(a->mdm.roster, line->id) != 0;
+		f.answered = line->enrolled_at != 0 && answered(a->mdm.store, line->id);
 	}
 	return f;
 }

@@ -533,15 +533,29 @@ webhook_free(struct webhook *w)
 	free(w);
 }
 
+/* The address for people: path and query may be what opens the receiver, and stay hidden. */
+static char *
+shown_address(const struct webhook *w)
+{
+	const char *url = address(w), *host = strstr(url, "://") + 3; /* conf/syntax.c */
+	size_t end = strcspn(host, "/?#");
+
+	return xasprintf("%.*s%s", (int)((size_t)(host - url) + end), url,
+		host[end] && host[end + 1] ? "/..." : host + end);
+}
+
 json_t *
 webhook_json(const struct webhook *w)
 {
+	char *shown;
 	json_t *j;
 
 	if (!w || !address(w))
 		return json_null();
 	j = json_object();
-	json_object_set_new(j, "url", json_text(address(w)));
+	shown = shown_address(w);
+	json_object_set_new(j, "url", json_text(shown));
+	free(shown);
 	json_object_set_new(j, "waiting", json_integer((json_int_t)w->count));
 	json_object_set_new(j, "delivered", json_integer((json_int_t)w->delivered));
 	json_object_set_new(j, "failed", json_integer((json_int_t)w->failed));
@@ -557,6 +571,8 @@ webhook_json(const struct webhook *w)
 bool
 webhook_problem(const struct webhook *w, int64_t now, struct buf *out)
 {
+	char *shown;
+
 	if (!w || !address(w))
 		return false;
 	if (w->key_fault) {
@@ -568,9 +584,11 @@ webhook_problem(const struct webhook *w, int64_t now, struct buf *out)
 	}
 	if (!w->failing_since || now - w->failing_since < SAY_AFTER_S)
 		return false;
+	shown = shown_address(w);
 	buf_printf(out,
 		"The webhook's receiver %s does not take events: %s; %zu wait, and each is given "
 		"up after a day.",
-		address(w), w->last_fault, w->count);
+		shown, w->last_fault, w->count);
+	free(shown);
 	return true;
 }

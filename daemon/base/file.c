@@ -71,8 +71,8 @@ file_read(const char *path, size_t max, struct buf *out, struct stat *st)
 	return r;
 }
 
-static int
-write_all(int fd, struct bytes content)
+int
+file_write_all(int fd, struct bytes content)
 {
 	ssize_t n;
 
@@ -98,7 +98,7 @@ fill(int fd, struct bytes content, mode_t mode, uid_t uid, gid_t gid)
 		return -errno;
 	if (fchmod(fd, mode) < 0)
 		return -errno;
-	r = write_all(fd, content);
+	r = file_write_all(fd, content);
 	if (r < 0)
 		return r;
 	return fsync(fd) < 0 ? -errno : 0;

@@ -28,6 +28,8 @@ int file_write_atomic(const char *path, struct bytes content, mode_t mode, uid_t
  * rename). */
 int file_create_new(const char *path, struct bytes content, mode_t mode, uid_t uid, gid_t gid);
 
+/* All of it, from where the descriptor stands.  0 or -errno. */
+int file_write_all(int fd, struct bytes content);
 int file_fsync_dir(const char *dir); /* 0 or -errno */
 /* mkdir, and its missing parents with the same mode.  0 also when it is there. */
 int file_mkdirs(const char *dir, mode_t mode);

@@ -19,14 +19,15 @@ static _Atomic(log_sink) sink;
 static _Atomic(const char *) name = "cordond";
 static atomic_int level_max = LOG_INFO;
 
+/* Written by one thread, and called in it only; others may look whether there is one. */
 static struct {
-	void (*see)(void *arg, const struct log_record *record);
+	_Atomic(log_observer) see;
 	void *arg;
-	pthread_t thread;
+	_Atomic(pthread_t) thread;
 } observer;
 
 void
-log_set_observer(void (*see)(void *arg, const struct log_record *record), void *arg)
+log_set_observer(log_observer see, void *arg)
 {
 	observer.thread = pthread_self();
 	observer.arg = arg;
@@ -116,6 +117,7 @@ say(int level, enum event ev, const struct log_field *fields, const char *fmt, v
 {
 	int saved = errno;
 	log_sink carry = atomic_load(&sink);
+	log_observer see = observer.see;
 	struct log_record record = { level, ev, NULL, NULL };
 	struct log_field *clean;
 	char *raw = NULL, *message;
@@ -129,8 +131,8 @@ say(int level, enum event ev, const struct log_field *fields, const char *fmt, v
 	clean = clean_fields(fields);
 	record.message = message;
 	record.fields = clean;
-	if (ev != EV_NONE && observer.see && pthread_equal(observer.thread, pthread_self()))
-		observer.see(observer.arg, &record);
+	if (ev != EV_NONE && see && pthread_equal(observer.thread, pthread_self()))
+		see(observer.arg, &record);
 	(carry ? carry : log_to_stderr)(&record);
 	for (i = 0; clean[i].name; i++)
 		free((char *)(uintptr_t)clean[i].value);

@@ -74,7 +74,8 @@ void log_set_sink(log_sink sink);
  * Who sees events (not plain lines) of the thread that set it, before they are carried; NULL:
  * nobody.
  */
-void log_set_observer(void (*see)(void *arg, const struct log_record *record), void *arg);
+typedef void (*log_observer)(void *arg, const struct log_record *record);
+void log_set_observer(log_observer see, void *arg);
 /* The stderr carrier: "<3>text" when systemd reads stderr, else "cordond: text". */
 void log_to_stderr(const struct log_record *record);
 void log_set_name(const char *program); /* static string */

@@ -288,7 +288,8 @@ static const struct key rows[] = {
 		RANGE(10, 10000000)),
 
 	KEY("declarative.url", STRING, declarative.url, NONE, RELOAD,
-		"An external server for declarative management; http for loopback addresses only.",
+		"An external server for declarative management; http for loopback addresses only. "
+		"This version does not ask it yet.",
 		RANGE(1, 2000), .check = syntax_url),
 	KEY("declarative.hmac-key-file", PATH, declarative.hmac_key_file, NONE, RELOAD,
 		"File with the key that signs requests to it.", RANGE(1, PATH_LENGTH)),
@@ -298,7 +299,7 @@ static const struct key rows[] = {
 
 	KEY("migration", DURATION, migration, "\"0s\"", RESTART,
 		"How long from start a device that another server enrolled may bind its "
-		"certificate.",
+		"certificate. This version takes no such devices yet.",
 		RANGE(0, 365 * DAY)),
 
 	KEY("mdmcert.email", STRING, mdmcert.email, NONE, RELOAD,

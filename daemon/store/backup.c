@@ -40,20 +40,9 @@ struct job {
 static int
 put(struct job *j, const void *data, size_t len)
 {
-	const char *p = data;
-	size_t left = len;
-
 	EVP_DigestUpdate(j->md, data, len);
-	while (left) {
-		ssize_t n = write(j->made.fd, p, left);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		p += n > 0 ? n : 0;
-		left -= n > 0 ? (size_t)n : 0;
-	}
 	j->made.size += (int64_t)len;
-	return 0;
+	return file_write_all(j->made.fd, bytes_of(data, len));
 }
 
 static int
@@ -362,20 +351,6 @@ get_head(struct reader *r)
 }
 
 static int
-write_all(int fd, const char *p, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		p += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
-static int
 get_content(struct reader *r, int to, uint64_t size)
 {
 	char *piece = xmalloc(PIECE);
@@ -385,7 +360,7 @@ get_content(struct reader *r, int to, uint64_t size)
 		size_t len = size < PIECE ? (size_t)size : PIECE;
 
 		err = get(r, piece, len);
-		if (err == 0 && to >= 0 && (err = write_all(to, piece, len)) < 0)
+		if (err == 0 && to >= 0 && (err = file_write_all(to, bytes_of(piece, len))) < 0)
 			r->why = strerror(-err);
 		size -= len;
 	}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # ansible.sh - the role on a real systemd: from nothing to Connected, again without a change, reloads, refusals, check mode
 set -u
-# shellcheck source=tests/bed/tap.sh
-. "$CORDON_SOURCE/tests/bed/tap.sh"
+# shellcheck source=tests/bed/bed.sh
+. "$CORDON_SOURCE/tests/bed/bed.sh"
 command -v ansible-playbook >/dev/null || leave_out "ansible-core is not here"
 machine_up "$CORDON_SOURCE/etc/ansible"
 cat >"$work/share/play.yml" <<'YML'

@@ -4,8 +4,8 @@
 # Runs as root where systemd-nspawn and debhelper are; elsewhere it says that it was left out.  CORDON_DEB names a package that
 # is there already; else one is built.
 set -u
-# shellcheck source=tests/bed/tap.sh
-. "$CORDON_SOURCE/tests/bed/tap.sh"
+# shellcheck source=tests/bed/bed.sh
+. "$CORDON_SOURCE/tests/bed/bed.sh"
 status() { soon "$1" "systemctl status cordond | sed -n 's/^ *Status: //p'"; }
 
 machine_up

@@ -4,7 +4,7 @@ if SYSTEM_TESTS
 TESTS += tests/system/gate.py
 endif
 EXTRA_DIST += tests/system/examples.sh tests/system/gate.py
-EXTRA_DIST += tests/bed/appliance.sh tests/bed/ansible.sh tests/bed/inside.sh tests/bed/machine.sh tests/bed/tap.sh
+EXTRA_DIST += tests/bed/appliance.sh tests/bed/ansible.sh tests/bed/inside.sh tests/bed/machine.sh tests/bed/bed.sh
 
 # The package and the role on a machine of their own: minutes, as root, with systemd-nspawn.
 check-bed: all

@@ -7,11 +7,8 @@ import http.server
 import json
 import os
 import plistlib
-import pty
 import re
-import select
 import shutil
-import signal
 import ssl
 import subprocess
 import sys
@@ -20,6 +17,7 @@ import threading
 import time
 
 from bed import BUILD, SOURCE, Bed, Tap
+from terminal import bold, talk
 
 CSR = os.path.join(BUILD, 'cordon-csr')
 APPLE = os.path.join(SOURCE, 'tests', 'apple.sh')
@@ -86,36 +84,6 @@ def site(name, days=None):
     if days is not None:
         signed(newest_csr(certs), f'{certs}/MDM_Example_Certificate.pem', days)
     return certs
-
-
-def bold(text):
-    return [re.sub(r'\s+', ' ', part).strip() for part in re.findall(r'\x1b\[1m(.*?)\x1b\[0?m', text, re.S)]
-
-
-def talk(args, answer=None):
-    """Runs on a terminal and gives the answer to a question (': ' without newline); (status, what was on the screen)."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.environ.pop('NO_COLOR', None)
-        os.execv(args[0], args)
-    seen, end = b'', time.monotonic() + 120
-    while time.monotonic() < end:
-        if not select.select([fd], [], [], 1)[0]:
-            continue
-        try:
-            chunk = os.read(fd, 4096)
-        except OSError:
-            break
-        if not chunk:
-            break
-        seen += chunk
-        if answer is not None and seen.endswith(b': '):
-            os.write(fd, answer)
-            answer = None
-    else:
-        os.kill(pid, signal.SIGKILL)
-    os.close(fd)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode().replace('\r\n', '\n')
 
 
 # --- situations --------------------------------------------------------------------------------

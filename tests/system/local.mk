@@ -8,7 +8,7 @@ TESTS += tests/system/scep-foreign.py tests/system/http-smuggling.py
 TESTS += tests/system/check.py tests/system/topic.py tests/system/dropin.py tests/system/renewal.py
 endif
 EXTRA_DIST += tests/system/layers.sh tests/system/catalog.sh tests/system/manuals.sh tests/apple.sh
-EXTRA_DIST += tests/system/bed.py
+EXTRA_DIST += tests/system/bed.py tests/system/signer.py tests/system/terminal.py
 EXTRA_DIST += tests/system/tools.py tests/system/api.py
 EXTRA_DIST += tests/system/profile.py tests/system/reload.py tests/system/candidate.py
 EXTRA_DIST += tests/system/hostile.py tests/system/fleet.py tests/system/kill.py
@@ -20,12 +20,15 @@ if SYSTEM_TESTS
 TESTS += tests/system/inactivity.py
 endif
 EXTRA_DIST += tests/system/inactivity.py
-TESTS += tests/system/vendor.sh tests/system/csr.py tests/system/ssc.py
-EXTRA_DIST += tests/system/vendor.sh tests/system/csr.py tests/system/ssc.py
+TESTS += tests/system/vendor.sh
+if SYSTEM_TESTS
+TESTS += tests/system/csr.py tests/system/ssc.py tests/system/steps.py
+endif
+EXTRA_DIST += tests/system/vendor.sh tests/system/csr.py tests/system/ssc.py tests/system/steps.py
 EXTRA_DIST += tests/system/check.py tests/system/firewall.txt tests/system/topic.py
 EXTRA_DIST += tests/system/dropin.py tests/system/renewal.py
-TESTS += tests/system/commands.py
 if SYSTEM_TESTS
+TESTS += tests/system/commands.py
 TESTS += tests/system/webhook.py tests/system/backup.py tests/system/events.py tests/system/openapi.py
 endif
 EXTRA_DIST += tests/system/webhook.py tests/system/backup.py tests/system/events.py tests/system/openapi.py

@@ -8,6 +8,7 @@ import sys
 import urllib.parse
 
 from bed import Bed, Tap, await_, free_port, run
+from signer import mdm_signature
 
 NAME = '000A1C2E3F40000B'
 OTHER = '000A1C2E3F40000C'
@@ -78,10 +79,7 @@ http {{
         return f'{self.bed.dir}/dev-{name}/identity.pem'
 
     def signature(self, name=NAME, body=None):
-        der = f'{self.bed.dir}/signature'
-        run('openssl', 'cms', '-sign', '-binary', '-md', 'sha256', '-in', body or self.body, '-signer', self.identity(name),
-            '-inkey', self.identity(name), '-outform', 'DER', '-out', der)
-        return 'Mdm-Signature: ' + base64.b64encode(open(der, 'rb').read()).decode()
+        return 'Mdm-Signature: ' + mdm_signature(self.identity(name), body or self.body)
 
     def pem(self, name=NAME):
         return run('openssl', 'x509', '-in', self.identity(name)).stdout

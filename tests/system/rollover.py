@@ -4,12 +4,12 @@
 That the profile of a renewal is signed by who signed the installed one, and that its root is among those of the profile, is the
 fake device's own judgement: it refuses to replace a profile otherwise, as Apple's devices do.
 """
-import base64
 import glob
 import json
 import os
 
 from bed import Bed, Tap, await_, run
+from signer import mdm_signature
 
 FIRST, SECOND, NEW = '000A1C2E3F400001', '000A1C2E3F400002', '000A1C2E3F400003'
 
@@ -58,9 +58,9 @@ def stranger(bed):
     with open(f'{d}/idle', 'w') as f:
         f.write('<?xml version="1.0" encoding="UTF-8"?><plist version="1.0"><dict><key>Status</key><string>Idle</string>'
                 f'<key>UDID</key><string>{udid(FIRST)}</string></dict></plist>')
-    run('openssl', 'cms', '-sign', '-binary', '-in', f'{d}/idle', '-signer', f'{d}/x.pem', '-inkey', f'{d}/x.key', '-md', 'sha256', '-outform',
-        'DER', '-out', f'{d}/idle.sig')
-    signature = base64.b64encode(open(f'{d}/idle.sig', 'rb').read()).decode()
+    with open(f'{d}/x.pem', 'a') as f:
+        f.write(open(f'{d}/x.key').read())
+    signature = mdm_signature(f'{d}/x.pem', f'{d}/idle')
     return bed.curl('/mdm', '-T', f'{d}/idle', '-H', f'Mdm-Signature: {signature}', '-H', 'Content-Type: application/x-apple-aspen-mdm')[0]
 
 

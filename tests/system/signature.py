@@ -1,8 +1,8 @@
 """signature.py - Mdm-Signature as openssl makes it, right and wrong in every way, against a daemon on the network"""
-import base64
 import re
 
 from bed import Bed, Tap, run
+from signer import mdm_signature
 
 A, B = '000A1C2E3F4A0001', '000A1C2E3F4A0002'
 IDLE = '''<?xml version="1.0" encoding="UTF-8"?>
@@ -41,12 +41,7 @@ class Signer:
         return path
 
     def sign(self, pem=None, body=None, md='sha256', *more):
-        out = f'{self.dir}/sig.der'
-        pem = pem or self.pem()
-        run('openssl', 'cms', '-sign', '-binary', '-md', md, '-in', body or self.body, '-signer', pem, '-inkey', pem, *more,
-            '-outform', 'DER', '-out', out)
-        with open(out, 'rb') as f:
-            return base64.b64encode(f.read()).decode()
+        return mdm_signature(pem or self.pem(), body or self.body, md, *more)
 
     def put(self, *signatures, body=None, kind=TYPE, **_):
         """The status of a PUT with these signatures; curl reads long headers from a file."""

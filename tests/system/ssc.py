@@ -3,16 +3,13 @@
 import glob
 import json
 import os
-import pty
-import re
-import select
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
 
 from bed import BUILD, Bed, Tap
+from terminal import bold, talk
 
 SSC = os.path.join(BUILD, 'cordon-ssc')
 USAGE, DATAERR, NOINPUT, CANTCREAT = 64, 65, 66, 73
@@ -45,35 +42,9 @@ def openssl(*args):
     return subprocess.run(['openssl', *args], check=True, capture_output=True).stdout.decode()
 
 
-def talk(args, answer=None):
-    """Runs on a terminal and gives the answer to the question; (status, what was on the screen)."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.environ.pop('NO_COLOR', None)
-        os.execv(args[0], args)
-    seen, end = b'', time.monotonic() + 120
-    while time.monotonic() < end:
-        if not select.select([fd], [], [], 1)[0]:
-            continue
-        try:
-            chunk = os.read(fd, 4096)
-        except OSError:
-            break
-        if not chunk:
-            break
-        seen += chunk
-        if answer is not None and seen.endswith(b': '):
-            os.write(fd, answer)
-            answer = None
-    else:
-        os.kill(pid, signal.SIGKILL)
-    os.close(fd)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode().replace('\r\n', '\n')
-
-
-def bold(certs):
+def next_verbs(certs):
     _, seen = talk([SSC, '--certs', certs])
-    return re.findall(r'\x1b\[1m(\w+)', seen), seen
+    return [part.partition(' ')[0] for part in bold(seen)], seen
 
 
 # --- rollover ----------------------------------------------------------------------------------
@@ -114,12 +85,12 @@ def test_rollover(t):
 
 def test_bare(t):
     certs = fresh('bare')
-    t.equal(bold(certs)[0], ['new'], 'none: new is next')
+    t.equal(next_verbs(certs)[0], ['new'], 'none: new is next')
     ssc(certs, 'new', '--bits', '2048', '--common-name', 'x')
-    which, seen = bold(certs)
+    which, seen = next_verbs(certs)
     t.ok(which == ['tls'] and 'is installed' in seen, 'installed: tls is next', seen)
     ssc(certs, 'tls', 'mdm.example.org')
-    which, seen = bold(certs)
+    which, seen = next_verbs(certs)
     t.ok(which == ['show'] and 'from the TLS root here' in seen, 'both: show', seen)
     for days, words in ((20, 'is expiring'), (0, 'has expired')):
         for name in glob.glob(f'{certs}/ssc.*'):
@@ -131,10 +102,10 @@ def test_bare(t):
                 '-out', f'{certs}/ssc.crt')
         os.chmod(f'{certs}/ssc.key', 0o640)
         time.sleep(1.5)
-        which, seen = bold(certs)
+        which, seen = next_verbs(certs)
         t.ok(which == ['new'] and words in seen and '--replace' in seen, f'{words}: new --replace is next', seen)
     os.unlink(f'{certs}/ssc.key')
-    which, seen = bold(certs)
+    which, seen = next_verbs(certs)
     t.ok('ssc.key is missing' in seen, 'its key missing: said', seen)
 
 

@@ -4,16 +4,14 @@ import glob
 import grp
 import json
 import os
-import pty
-import select
 import shutil
-import signal
 import stat
 import subprocess
 import tempfile
 import time
 
 from bed import BUILD, SOURCE, Tap
+from terminal import talk
 
 SSC = os.path.join(BUILD, 'cordon-ssc')
 CSR = os.path.join(BUILD, 'cordon-csr')
@@ -86,42 +84,16 @@ def push_certificate(certs, name='MDM_Example_Certificate.pem', **kw):
 
 # --- on a terminal -----------------------------------------------------------------------------
 
-def talk(args, answers, env=None):
-    """Runs on a terminal, gives an answer whenever a question (': ' without newline) stands; (status, what was on the screen)."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.environ.update(env or {})
-        os.execv(args[0], args)
-    seen, answered, end = b'', 0, time.monotonic() + 120
-    while time.monotonic() < end:
-        if not select.select([fd], [], [], 1)[0]:
-            continue
-        try:
-            chunk = os.read(fd, 4096)
-        except OSError:
-            break
-        if not chunk:
-            break
-        seen += chunk
-        if seen[answered:].endswith(b': ') and answers:
-            os.write(fd, answers.pop(0))
-            answered = len(seen)
-    else:
-        os.kill(pid, signal.SIGKILL)
-    os.close(fd)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode()
-
-
 def test_asks(t):
     certs = fresh('asks')
-    status, seen = talk([SSC, 'new', '--certs', certs], [b'\n', 65 * b'x' + b'\n', f'  {NAME} \n'.encode()])
+    status, seen = talk([SSC, 'new', '--certs', certs], b'\n', 65 * b'x' + b'\n', f'  {NAME} \n'.encode())
     t.equal(status, 0, 'cordon-ssc new asks on a terminal')
     t.has(seen, 'MDM profile', 'and says what the name is for')
     t.has(seen, 'It is needed', 'an empty answer is asked again')
     t.equal(common_name(f'{certs}/ssc.crt'), NAME, 'the answer is the common name, a faulty one before it is not')
 
     certs = fresh('asks-csr')
-    status, seen = talk([CSR, 'new', '--certs', certs], [b'Push\n', b'Switzerland\n', b'CH\n', b'\n'])
+    status, seen = talk([CSR, 'new', '--certs', certs], b'Push\n', b'Switzerland\n', b'CH\n', b'\n')
     t.equal(status, 0, 'cordon-csr new asks on a terminal')
     request = glob.glob(f'{certs}/push-*.csr')[0]
     r = openssl('req', '-in', request, '-noout', '-verify', '-subject')
@@ -129,15 +101,15 @@ def test_asks(t):
     t.has(seen, '\x1b[1m', 'the important sentence is bold on a terminal')
 
     certs = fresh('asks-eof')
-    status, seen = talk([SSC, 'new', '--certs', certs], [b'\x04'])
+    status, seen = talk([SSC, 'new', '--certs', certs], b'\x04')
     t.equal((status, names(certs)), (USAGE, []), 'the end of input makes nothing')
 
 
 def test_bold(t):
     certs = fresh('bold')
-    _, seen = talk([CSR, '--certs', certs], [])
+    _, seen = talk([CSR, '--certs', certs])
     t.has(seen, '\x1b[1mnew', 'without a verb the next one is bold')
-    _, seen = talk([CSR, '--certs', certs], [], {'NO_COLOR': '1'})
+    _, seen = talk([CSR, '--certs', certs], env={'NO_COLOR': '1'})
     t.ok('\x1b' not in seen and '  new' in seen, 'NO_COLOR is honoured', seen)
     r = csr(certs)
     t.ok(r.status == 0 and '\x1b' not in r.out, 'nothing is bold in a pipe', r.all)

@@ -5,20 +5,8 @@ set -u -o pipefail
 bin=${CORDON_BUILD:-.}
 top=$(mktemp -d)
 trap 'rm -rf "$top"' EXIT
-count=0 failed=0
-
-ok() { # ok NAME COMMAND...
-	local name=$1 out
-	shift
-	count=$((count + 1))
-	if out=$("$@" 2>&1); then
-		echo "ok $count - $name"
-	else
-		failed=$((failed + 1))
-		sed 's/^/# /' <<<"$out"
-		echo "not ok $count - $name"
-	fi
-}
+# shellcheck source=tests/tap.sh
+. "${CORDON_SOURCE:-.}/tests/tap.sh"
 has() { grep -qF -- "$1" "$2" || { echo "wanted: $1"; cat "$2"; return 1; }; }
 quiet() { openssl "$@" >>"$top/openssl.log" 2>&1; }
 
@@ -183,5 +171,4 @@ ok "which verifies" signature_verifies "$top/parts5"
 "$bin/cordon-csr" --certs "$top/bad" >"$top/bare" 2>&1
 ok "the next step is the portal then" has "Next: Apple's portal" "$top/bare"
 
-echo "1..$count"
-[ $failed = 0 ]
+tap_end

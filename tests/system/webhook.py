@@ -191,6 +191,13 @@ def bad_receivers(t):
         t.has(bed.journal(), 'was dropped: too many wait', 'and the drop is counted and said')
         modes['status'] = 200
         receiver.hung.set()
+        secret = f'http://127.0.0.1:{dead}/t0ken?key=k3y'
+        bed.write_conf(settings(secret, 'timeout = "1s"; limit = 40;'))
+        await_(lambda: state(bed)['url'] == f'http://127.0.0.1:{dead}/...', 'the status of an address with secrets', 60)
+        bed.enroll('SECRET')
+        await_(lambda: 'connect' in (state(bed)['fault'] or ''), 'the fault of an address with secrets', 60)
+        said = json.dumps(bed.status()) + bed.ctl('status', check=False).stdout + bed.journal()
+        t.equal([word for word in ('t0ken', 'k3y') if word in said], [], 'path and query of the address are shown nowhere')
         bed.write_conf(settings(receiver.url, 'limit = 40;'))
         drained(bed)
         t.ok(receiver.events, 'what was kept is delivered when the receiver is back')

@@ -1,4 +1,4 @@
-# tap.sh - sourced by the tests of this directory: a machine, the package, and TAP to say what came of it
+# bed.sh - sourced by the tests of this directory: a machine with the package, and what is looked at in it
 # shellcheck shell=bash
 : "${CORDON_BUILD:?}" "${CORDON_SOURCE:?}"
 here=$CORDON_SOURCE/tests/bed
@@ -6,21 +6,10 @@ machine=$(basename "$0" .sh)$$
 work=$(mktemp -d)
 export MACHINE_DIR=$work/machine
 trap 'bash "$here/machine.sh" down "$machine"; rm -rf "$work"' EXIT
-count=0 failed=0
+# shellcheck source=tests/tap.sh
+. "$CORDON_SOURCE/tests/tap.sh"
 
 leave_out() { echo "1..0 # SKIP $*"; exit 0; }
-ok() { # ok NAME COMMAND...: the command succeeds; what it says is shown when it does not
-	local name=$1 out
-	shift
-	count=$((count + 1))
-	if out=$("$@" 2>&1); then
-		echo "ok $count - $name"
-	else
-		failed=$((failed + 1))
-		printf '%s\n' "$out" | tail -n 25 | sed 's/^/# /'
-		echo "not ok $count - $name"
-	fi
-}
 in_() { bash "$here/machine.sh" sh "$machine" "$*"; }
 has() { # has PATTERN SCRIPT: what the script prints contains what the shell pattern says
 	local out
@@ -59,8 +48,4 @@ machine_up() {
 	cp -R "$CORDON_BUILD/tests/device/fake-device" "$CORDON_BUILD/tests/apns/fake-apns" "$CORDON_SOURCE/tests/apple.sh" "$here/inside.sh" \
 		"$@" "$work/share/"
 	bash "$here/machine.sh" up "$machine" "$work/share:/share" 2>"$work/why" || leave_out "no machine boots here: $(tail -n 3 "$work/why")"
-}
-tap_end() {
-	echo "1..$count"
-	exit $((failed > 0))
 }
