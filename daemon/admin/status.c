@@ -112,7 +112,7 @@ no_topic_json(const struct certdir *d, int64_t now)
 
 	json_object_set_new(j, "state", json_string(apns_state_name(APNS_DISCONNECTED)));
 	json_object_set_new(j, "words",
-		json_string(lone ? "the private key of the push certificate is missing"
+		json_string(lone ? "the push certificate has no private key that can be used"
 				 : "there is no push certificate"));
 	if (lone) {
 		json_object_set_new(j, "topic", json_text(lone->topic));

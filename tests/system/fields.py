@@ -96,8 +96,15 @@ def fields(t):
         look_again(bed, lambda: not bed.status()['push'][0].get('certificate', {'key_matches': True})['key_matches'], 'the key to be missed')
         t.equal(show(bed, 'cordon-csr')['situation'], 'key missing', 'key missing: named so')
         compare(t, bed, 'key missing', cert, None)
-        t.has(bed.ctl('status', check=False).stdout, 'missing', 'key missing: the page for people says so')
+        page = bed.ctl('status', check=False).stdout
+        t.ok('none that can be used' in page and 'has no private key here' in page, 'key missing: the page for people says so', page)
+        # There, and refused: it is not called missing.
+        os.chmod(f'{bed.dir}/{key}', 0o644)
         os.rename(f'{bed.dir}/{key}', f'{bed.certs}/{key}')
+        look_again(bed, lambda: 'is open to every user' in bed.ctl('status', check=False).stdout, 'the key to be refused')
+        page = bed.ctl('status', check=False).stdout
+        t.ok('none that can be used' in page and 'missing' not in page, 'key refused: the page says why', page)
+        os.chmod(f'{bed.certs}/{key}', 0o640)
         bed.connected()
 
         bed.drop_push(days=-1)

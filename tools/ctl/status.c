@@ -34,8 +34,7 @@ print_key_match(const json_t *certificate)
 	if (member_true(certificate, "key_matches"))
 		printf("%s", member(certificate, "key_file"));
 	else
-		printf("%smissing%s: it is of no use without its private key", terminal_red(),
-			terminal_plain());
+		printf("%snone that can be used%s", terminal_red(), terminal_plain());
 }
 
 static void
