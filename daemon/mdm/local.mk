@@ -49,6 +49,8 @@ daemon_mdm_libmdm_a_SOURCES = \
 	daemon/mdm/promote.h \
 	daemon/mdm/push.c \
 	daemon/mdm/push.h \
+	daemon/mdm/push_line.c \
+	daemon/mdm/push_line.h \
 	daemon/mdm/reason.c \
 	daemon/mdm/reason.h \
 	daemon/mdm/refresh.c \

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/table.h"
 #include "mdm/party.h"
+#include "mdm/push_line.h"
 #include "mdm/reason.h"
 #include "mdm/silence.h"
 #include "policy/states.h"
@@ -17,24 +18,6 @@
 
 #define RESTORED_REST (7 * 86400) /* seconds after a restore in which 410 removes nobody */
 #define GONE_MARGIN 300		  /* seconds by which a 410 must be later than the TokenUpdate */
-#define REFUSED_MAX 8		  /* push certificates of one topic that Apple refused */
-#define REFUSED_REST 3600	  /* seconds until a refused certificate is tried again */
-#define ACCEPTED_MS (24 * 3600 * INT64_C(1000)) /* an accepted push speaks for the topic */
-
-/* One topic's connection. */
-struct line {
-	struct pusher *pusher;
-	char *topic;
-	struct apns *apns;
-	unsigned char cert[SHA256_LEN]; /* what it presents now; zero: nothing */
-	unsigned char refused[REFUSED_MAX][SHA256_LEN];
-	size_t refused_count;
-	int64_t refused_at;
-	int64_t accepted_ms; /* monotonic; when APNs last took a push; 0: never */
-	bool kept;	     /* while certificates change */
-	char *said;	     /* the words that were logged last */
-	struct line *next;
-};
 
 /* One enrollment's ask.  Lives from the first ask until nothing is left to do for it. */
 struct ask {
@@ -55,13 +38,11 @@ struct ask {
 
 struct pusher {
 	struct mdm *m;
-	struct line *lines;
+	struct push_lines *lines;
 	struct table *asks; /* id -> struct ask */
 	int64_t next_bulk_ms;
 	struct log_budget chatter;
 	struct pusher_numbers numbers;
-	char *host, *trust;
-	unsigned port;
 	bool stopping;
 };
 
@@ -101,17 +82,6 @@ ask_get(struct pusher *p, const char *id)
 	return a;
 }
 
-static struct line *
-line_find(const struct pusher *p, const char *topic)
-{
-	struct line *l;
-
-	for (l = p->lines; l; l = l->next)
-		if (strcmp(l->topic, topic) == 0)
-			return l;
-	return NULL;
-}
-
 /* A user channel is there with its device. */
 static bool
 is_present(struct mdm *m, const struct enrollment *e)
@@ -133,36 +103,24 @@ can_push(struct mdm *m, const struct enrollment *e)
 	return is_present(m, e) && e->topic && e->magic && e->token.len > 0 && !e->token_bad;
 }
 
-static bool
-certificate_refused(const struct line *l, const unsigned char cert[SHA256_LEN])
-{
-	size_t i;
-
-	for (i = 0; i < l->refused_count; i++)
-		if (memcmp(l->refused[i], cert, SHA256_LEN) == 0)
-			return true;
-	return false;
-}
-
 static int
 send_push(struct ask *a, const struct enrollment *e)
 {
 	struct pusher *p = a->pusher;
-	struct line *l = line_find(p, e->topic);
+	struct push_line *l = push_lines_find(p->lines, e->topic);
 	int64_t lifetime = p->m->conf->push.expiration;
 	int rc;
 
 	free(a->topic);
 	a->topic = xstrdup(e->topic);
-	if (!l || apns_state(l->apns) == APNS_REFUSED) {
+	if (!l || !push_line_usable(l)) {
 		a->waiting = true;
 		return 0;
 	}
-	rc = apns_push(l->apns, buf_bytes(&e->token), e->magic,
-		lifetime > 0 ? mdm_now(p->m) + lifetime : 0, a->bulk, a);
+	rc = push_line_send(l, buf_bytes(&e->token), e->magic,
+		lifetime > 0 ? mdm_now(p->m) + lifetime : 0, a->bulk, a, a->cert);
 	if (rc < 0)
 		return rc;
-	memcpy(a->cert, l->cert, SHA256_LEN);
 	a->token_time = e->token_time;
 	silence_sending(p->m, e, &a->silence);
 	a->flying = true;
@@ -383,38 +341,16 @@ token_gone(struct ask *a, struct enrollment *e, const struct apns_answer *answer
  * of the topic is accepted, it may be our fault, says nothing of the device, and is tried again.
  */
 static void
-token_doubted(struct ask *a, const struct line *l, struct enrollment *e)
+token_doubted(struct ask *a, const struct push_line *l, struct enrollment *e)
 {
-	int64_t now = clock_mono_ms();
-
-	if (l->accepted_ms && now - l->accepted_ms <= ACCEPTED_MS)
+	if (push_line_proven(l))
 		token_refused(a, e);
 	else
 		silence_not_asked(a->pusher->m, a->id, &a->silence);
 }
 
-static void line_use_next(struct line *l);
-
-/*
- * Apple refuses a certificate: the next one of the topic has its turn.  False: known already.  By
- * the time a push's answer is heard, its certificate may have given way to another.
- */
-static bool
-certificate_refuse(struct line *l, const unsigned char cert[SHA256_LEN])
-{
-	bool in_use = memcmp(cert, l->cert, SHA256_LEN) == 0;
-
-	if (certificate_refused(l, cert) || l->refused_count == REFUSED_MAX)
-		return false;
-	memcpy(l->refused[l->refused_count++], cert, SHA256_LEN);
-	l->refused_at = mdm_now(l->pusher->m);
-	if (in_use)
-		line_use_next(l);
-	return true;
-}
-
 static void
-rejected(struct ask *a, struct line *l, struct enrollment *e, const struct apns_answer *answer)
+rejected(struct ask *a, struct push_line *l, struct enrollment *e, const struct apns_answer *answer)
 {
 	const struct reason *reason = reason_find(answer->status, answer->reason);
 
@@ -435,10 +371,10 @@ rejected(struct ask *a, struct line *l, struct enrollment *e, const struct apns_
 		break;
 	case REASON_STOP:
 		a->waiting = true;
-		if (certificate_refuse(l, a->cert))
+		if (push_line_refuse(l, a->cert))
 			log_event(EV_PUSH_REFUSED,
-				FIELDS(F_TOPIC(l->topic), F_REASON(answer->reason)),
-				"Apple refuses pushes for topic %s (%s): %s", l->topic,
+				FIELDS(F_TOPIC(push_line_topic(l)), F_REASON(answer->reason)),
+				"Apple refuses pushes for topic %s (%s): %s", push_line_topic(l),
 				answer->reason, reason->sentence);
 		break;
 	case REASON_NOTE:
@@ -448,10 +384,10 @@ rejected(struct ask *a, struct line *l, struct enrollment *e, const struct apns_
 }
 
 static void
-accepted(struct ask *a, struct line *l, struct enrollment *e, const struct apns_answer *answer)
+accepted(struct ask *a, struct push_line *l, struct enrollment *e, const struct apns_answer *answer)
 {
 	a->failures = 0;
-	l->accepted_ms = clock_mono_ms();
+	push_line_accepted(l);
 	a->pusher->numbers.accepted++;
 	e->last_push = answer->sent_at;
 	silence_asked(a->pusher->m, e, &a->silence);
@@ -460,20 +396,19 @@ accepted(struct ask *a, struct line *l, struct enrollment *e, const struct apns_
 }
 
 static void
-on_answer(void *arg, struct apns *apns, void *tag, const struct apns_answer *answer)
+on_answer(void *arg, struct push_line *l, void *tag, const struct apns_answer *answer)
 {
-	struct line *l = arg;
+	struct pusher *p = arg;
 	struct ask *a = tag;
 	struct enrollment *e = NULL;
 
-	(void)apns;
 	a->flying = false;
 	if (answer->result == APNS_UNSENT) {
-		silence_not_asked(l->pusher->m, a->id, &a->silence);
+		silence_not_asked(p->m, a->id, &a->silence);
 		a->waiting = true;
 		return;
 	}
-	if (enrollment_load(l->pusher->m->store, a->id, &e) < 0) {
+	if (enrollment_load(p->m->store, a->id, &e) < 0) {
 		ask_done(a);
 		return;
 	}
@@ -508,10 +443,10 @@ collect_waiting(void *arg, struct bytes key, void *value)
 
 /* Connected again: what could not be pushed, paced as bulk. */
 static void
-flush(struct line *l)
+on_connected(void *arg, const char *topic)
 {
-	struct pusher *p = l->pusher;
-	struct flush f = { NULL, 0, l->topic };
+	struct pusher *p = arg;
+	struct flush f = { NULL, 0, topic };
 	size_t i;
 
 	table_each(p->asks, collect_waiting, &f);
@@ -522,306 +457,58 @@ flush(struct line *l)
 	free(f.asks);
 }
 
-/*
- * Connecting is chatter, and so is the same trouble again; the words decide.  A chain that nobody
- * here knows has an event of its own, by net's words for it.
- */
-static void
-say_state(struct line *l, enum apns_state s, const char *words)
-{
-	enum event ev = s == APNS_REFUSED ? EV_PUSH_REFUSED : EV_PUSH_STATE;
-	char *said = xasprintf("%s: %s", apns_state_name(s), words);
-
-	if (s == APNS_DISCONNECTED && strstr(words, "intercepts TLS"))
-		ev = EV_PUSH_INTERCEPTED;
-	if (s == APNS_CONNECTING || (l->said && strcmp(l->said, said) == 0)) {
-		log_debug("push for topic %s: %s", l->topic, said);
-		free(said);
-		return;
-	}
-	log_event(ev, FIELDS(F_TOPIC(l->topic), F_STATE(apns_state_name(s)), F_REASON(words)),
-		"Apple MDM push notification status for topic %s: %s%s%s", l->topic,
-		apns_state_name(s), *words ? ": " : "", words);
-	free(l->said);
-	l->said = said;
-}
-
-static void
-on_state(void *arg, struct apns *apns, enum apns_state s, const char *words)
-{
-	struct line *l = arg;
-
-	(void)apns;
-	if (l->pusher->stopping)
-		return;
-	say_state(l, s, words ? words : "");
-	if (s == APNS_CONNECTED)
-		flush(l);
-	else if (s == APNS_REFUSED)
-		certificate_refuse(l, l->cert);
-}
-
-/*
- * The best certificate of the topic that Apple did not refuse; all refused: the best one stays, so
- * that its words are seen, until it is replaced or an hour is over.
- */
-static const struct certpair *
-pick_pair(const struct line *l)
-{
-	const struct mdm *m = l->pusher->m;
-	int64_t now = mdm_now(m);
-	const struct certpair *p;
-	size_t i;
-
-	for (i = 0; i < m->certs->push_count; i++) {
-		p = &m->certs->push[i];
-		if (strcmp(p->topic, l->topic) == 0 && p->not_before <= now && p->not_after > now &&
-			!certificate_refused(l, p->sha256))
-			return p;
-	}
-	return certdir_push_for(m->certs, l->topic, now);
-}
-
-/* Why there is nothing to present. */
-static const char *
-absence(const struct line *l)
-{
-	const struct certdir *d = l->pusher->m->certs;
-	size_t i;
-
-	for (i = 0; i < d->push_count; i++)
-		if (strcmp(d->push[i].topic, l->topic) == 0)
-			return d->push[i].not_after < mdm_now(l->pusher->m)
-				       ? "its push certificate is expired; renew it with "
-					 "cordon-csr renew"
-				       : "its push certificate is not valid yet; is the clock "
-					 "right?";
-	return "it has no push certificate: its devices can only be met when they poll, and must "
-	       "be enrolled again";
-}
-
-static void
-present(struct line *l, const struct certpair *pair)
-{
-	static const unsigned char nothing[SHA256_LEN];
-
-	if (!pair) {
-		memcpy(l->cert, nothing, SHA256_LEN);
-		apns_set_identity(l->apns, NULL, NULL, absence(l));
-		return;
-	}
-	if (memcmp(l->cert, pair->sha256, SHA256_LEN) == 0)
-		return;
-	memcpy(l->cert, pair->sha256, SHA256_LEN);
-	apns_set_identity(l->apns, pair->chain, pair->key, "");
-}
-
-static void
-line_use_next(struct line *l)
-{
-	const struct certpair *next = pick_pair(l);
-
-	if (next && memcmp(next->sha256, l->cert, SHA256_LEN) != 0 &&
-		!certificate_refused(l, next->sha256))
-		log_event(EV_CERT_IN_USE, FIELDS(F_FILE(next->cert_file), F_TOPIC(l->topic)),
-			"%s: this push certificate for topic %s has its turn, because Apple "
-			"refuses the one before",
-			next->cert_file, l->topic);
-	present(l, next);
-}
-
-static struct line *
-line_new(struct pusher *p, const char *topic)
-{
-	struct apns_options o = {
-		.topic = topic, .host = p->host, .port = p->port, .trust = p->trust
-	};
-	struct line *l = xcalloc(1, sizeof(*l));
-	struct apns_callbacks cb = { on_state, on_answer, l };
-
-	l->pusher = p;
-	l->topic = xstrdup(topic);
-	l->apns = apns_new(p->m->loop, &o, &cb);
-	l->next = p->lines;
-	p->lines = l;
-	return l;
-}
-
-/* Unanswered pushes come back as APNS_UNSENT and wait for another line. */
-static void
-line_free(struct line *l)
-{
-	apns_free(l->apns);
-	free(l->topic);
-	free(l->said);
-	free(l);
-}
-
-static void
-lines_sweep(struct pusher *p)
-{
-	struct line **at = &p->lines, *l;
-
-	while ((l = *at) != NULL) {
-		if (l->kept) {
-			at = &l->next;
-			continue;
-		}
-		*at = l->next;
-		line_free(l);
-	}
-}
-
-static void
-keep_line(struct pusher *p, const char *topic)
-{
-	struct line *l = line_find(p, topic);
-
-	if (!l)
-		l = line_new(p, topic);
-	l->kept = true;
-}
-
-/* A topic without certificate has a line while devices are enrolled under it: they cannot be met,
- * and status must say so. */
-static void
-keep_lines(struct pusher *p)
-{
-	const char *topic;
-	struct line *l;
-	uint16_t i;
-
-	for (l = p->lines; l; l = l->next)
-		l->kept = false;
-	for (i = 1; (topic = roster_topic(p->m->roster, i)) != NULL; i++)
-		if (roster_topic_devices(p->m->roster, topic) > 0)
-			keep_line(p, topic);
-}
-
-static void
-forget_refusals(struct line *l)
-{
-	if (l->refused_count == 0 || mdm_now(l->pusher->m) - l->refused_at < REFUSED_REST)
-		return;
-	l->refused_count = 0;
-}
-
-static bool
-same_endpoint(const struct pusher *p)
-{
-	const struct conf *c = p->m->conf;
-
-	return strcmp(p->host, c->push.host) == 0 && strcmp(p->trust, c->push.trust) == 0 &&
-	       p->port == c->push.port;
-}
-
-static void
-set_endpoint(struct pusher *p)
-{
-	free(p->host);
-	free(p->trust);
-	p->host = xstrdup(p->m->conf->push.host);
-	p->trust = xstrdup(p->m->conf->push.trust ? p->m->conf->push.trust : "system");
-	p->port = p->m->conf->push.port;
-}
-
 void
 pusher_certs_changed(struct mdm *m)
 {
-	struct pusher *p = m->pusher;
-	struct line *l;
-	size_t i;
-
-	if (!p || p->stopping)
-		return;
-	if (!same_endpoint(p)) {
-		for (l = p->lines; l; l = l->next)
-			l->kept = false;
-		lines_sweep(p);
-		set_endpoint(p);
-	}
-	keep_lines(p);
-	for (i = 0; i < m->certs->push_count; i++) {
-		if (mdm_topic_allowed(m, m->certs->push[i].topic))
-			keep_line(p, m->certs->push[i].topic);
-	}
-	lines_sweep(p);
-	for (l = p->lines; l; l = l->next) {
-		forget_refusals(l);
-		present(l, pick_pair(l));
-	}
+	if (m->pusher && !m->pusher->stopping)
+		push_lines_update(m->pusher->lines);
 }
 
 struct pusher *
 pusher_new(struct mdm *m)
 {
 	struct pusher *p = xcalloc(1, sizeof(*p));
+	const struct push_line_callbacks cb = { on_connected, on_answer, p };
 
 	p->m = m;
 	p->asks = table_new(ask_free);
 	p->chatter = (struct log_budget){ .burst = 20, .every_s = 30 };
-	set_endpoint(p);
+	p->lines = push_lines_new(m, &cb);
 	m->pusher = p;
-	pusher_certs_changed(m);
+	push_lines_update(p->lines);
 	return p;
 }
 
 void
 pusher_free(struct pusher *p)
 {
-	struct line *l;
-
 	if (!p)
 		return;
 	p->stopping = true;
-	for (l = p->lines; l; l = l->next)
-		l->kept = false;
-	lines_sweep(p);
+	push_lines_free(p->lines);
 	table_free(p->asks);
 	if (p->m->pusher == p)
 		p->m->pusher = NULL;
-	free(p->host);
-	free(p->trust);
 	free(p);
-}
-
-static void
-describe(const struct line *l, struct pusher_line *ret)
-{
-	*ret = (struct pusher_line){ .topic = l->topic,
-		.state = apns_state(l->apns),
-		.words = apns_words(l->apns),
-		.cert = l->cert,
-		.since = apns_since(l->apns),
-		.waiting = apns_waiting(l->apns),
-		.in_flight = apns_in_flight(l->apns) };
 }
 
 int
 pusher_each(const struct mdm *m, int (*each)(void *arg, const struct pusher_line *line), void *arg)
 {
-	struct pusher_line line;
-	struct line *l;
-	int rc = 0;
-
-	for (l = m->pusher ? m->pusher->lines : NULL; l && rc == 0; l = l->next) {
-		describe(l, &line);
-		rc = each(arg, &line);
-	}
-	return rc;
+	return m->pusher ? push_lines_each(m->pusher->lines, each, arg) : 0;
 }
 
 bool
 pusher_main(const struct mdm *m, struct pusher_line *ret)
 {
 	const struct certpair *pair = m->pusher ? mdm_push_pair(m) : NULL;
-	struct line *l = pair ? line_find(m->pusher, pair->topic) : NULL;
+	struct push_line *l = pair ? push_lines_find(m->pusher->lines, pair->topic) : NULL;
 
-	if (!l && m->pusher && m->pusher->lines && !m->pusher->lines->next)
-		l = m->pusher->lines;
+	if (!l && m->pusher)
+		l = push_lines_only(m->pusher->lines);
 	if (!l)
 		return false;
-	describe(l, ret);
+	push_line_describe(l, ret);
 	return true;
 }
 
