@@ -31,6 +31,7 @@
 	X(PUSH_REFUSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0021", 3, false)        \
 	X(PUSH_INTERCEPTED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0022", 3, false)    \
 	X(PUSH_FAILED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0023", 4, false)         \
+	X(CLOCK_DOUBTED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0024", 4, false)       \
 	X(DEVICE_PENDING, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0030", 6, true)       \
 	X(DEVICE_ENROLLED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0031", 5, true)      \
 	X(DEVICE_REENROLLED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0032", 5, true)    \

@@ -43,6 +43,12 @@ mdm_mono_ms(const struct mdm *m)
 }
 
 bool
+mdm_synchronised(const struct mdm *m)
+{
+	return m->synchronised ? m->synchronised() : clock_synchronised();
+}
+
+bool
 mdm_may_say(struct log_budget *b, unsigned *swallowed)
 {
 	if (b->burst == 0) {

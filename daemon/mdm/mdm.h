@@ -61,6 +61,7 @@ struct mdm {
 
 	/* Kept by the verbs themselves: all zero at start, freed by mdm_fini. */
 	int64_t (*wall)(void);	     /* NULL: clock_wall */
+	bool (*synchronised)(void);  /* NULL: clock_synchronised */
 	int64_t (*mono)(void);	     /* milliseconds; NULL: clock_mono_ms */
 	struct table *sessions;	     /* id -> wall time of the Idle that began its session */
 	struct table *scep_busy;     /* enrollment numbers that a certificate is being made for */
@@ -77,6 +78,8 @@ struct mdm {
 void mdm_fini(struct mdm *m);
 int64_t mdm_now(const struct mdm *m); /* wall seconds */
 int64_t mdm_mono_ms(const struct mdm *m);
+/* May times of ours be compared with those of others? */
+bool mdm_synchronised(const struct mdm *m);
 /* log_allowed for one of the budgets above. */
 bool mdm_may_say(struct log_budget *b, unsigned *swallowed);
 

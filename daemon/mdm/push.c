@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define RESTORED_REST (7 * 86400) /* seconds after a restore in which 410 removes nobody */
+#define DOUBT_SAID_S 86400	  /* the clock's trouble is said once a day */
 #define GONE_MARGIN 300		  /* seconds by which a 410 must be later than the TokenUpdate */
 
 /* One enrollment's ask.  Lives from the first ask until nothing is left to do for it. */
@@ -41,7 +42,7 @@ struct pusher {
 	struct push_lines *lines;
 	struct table *asks; /* id -> struct ask */
 	int64_t next_bulk_ms;
-	struct log_budget chatter;
+	struct log_budget chatter, doubts;
 	struct pusher_numbers numbers;
 	bool stopping;
 };
@@ -315,25 +316,54 @@ token_refused(struct ask *a, struct enrollment *e)
 		log_debug("the bad token of %s is not noted: the store takes no changes", e->id);
 }
 
+/*
+ * Apple's time and ours cannot be compared.  It was an ask all the same: silence, which is not
+ * measured by the wall clock, goes on, and the next ask is judged if the clock is right by then.
+ */
 static void
+gone_doubted(struct ask *a, struct enrollment *e)
+{
+	struct pusher *p = a->pusher;
+	unsigned swallowed;
+
+	silence_asked(p->m, e, &a->silence);
+	if (enrollment_save(p->m->store, e) < 0)
+		log_debug("the ask to %s is not noted: the store takes no changes", e->id);
+	if (log_allowed(&p->doubts, mdm_mono_ms(p->m), &swallowed))
+		log_event(EV_CLOCK_DOUBTED, FIELDS(F_ENROLLMENT(e->id)),
+			"Apple says that %s does not take pushes any more, and the clock of this "
+			"machine is not synchronised: nobody is removed for such an answer until "
+			"it is (timedatectl set-ntp true)",
+			e->id);
+}
+
+/* True when the push was an ask. */
+static bool
 token_gone(struct ask *a, struct enrollment *e, const struct apns_answer *answer)
 {
 	struct pusher *p = a->pusher;
 	struct state_outcome o;
 
-	if (e->token_time != a->token_time || answer->timestamp <= e->token_time + GONE_MARGIN)
-		return;
+	if (e->token_time != a->token_time)
+		return false;
+	if (!mdm_synchronised(p->m)) {
+		gone_doubted(a, e);
+		return true;
+	}
+	if (answer->timestamp <= e->token_time + GONE_MARGIN)
+		return false;
 	p->numbers.gone++;
 	/* A token from a backup may be an old one of a device that is well. */
 	if (channel_is_user(e->channel) ||
 		(e->token_time <= p->m->restored_at &&
 			mdm_now(p->m) - p->m->restored_at < RESTORED_REST)) {
 		token_refused(a, e);
-		return;
+		return true;
 	}
 	o = state_decide(e->state, e->removal, ON_PUSH_GONE);
 	if (o.action == ACT_REMOVE && party_remove(p->m, e, o.removal, NULL) < 0)
 		log_debug("the removal of %s is not noted: the store takes no changes", e->id);
+	return false;
 }
 
 /*
@@ -362,7 +392,8 @@ rejected(struct ask *a, struct push_line *l, struct enrollment *e, const struct 
 		token_doubted(a, l, e);
 		return;
 	case REASON_GONE:
-		token_gone(a, e, answer);
+		if (token_gone(a, e, answer))
+			return;
 		break;
 	case REASON_SLOW:
 	case REASON_LATER:
@@ -473,6 +504,7 @@ pusher_new(struct mdm *m)
 	p->m = m;
 	p->asks = table_new(ask_free);
 	p->chatter = (struct log_budget){ .burst = 20, .every_s = 30 };
+	p->doubts = (struct log_budget){ .burst = 1, .every_s = DOUBT_SAID_S };
 	p->lines = push_lines_new(m, &cb);
 	m->pusher = p;
 	push_lines_update(p->lines);

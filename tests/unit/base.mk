@@ -34,3 +34,10 @@ check_PROGRAMS += tests/unit/test_table
 tests_unit_test_table_SOURCES = tests/unit/test_table.c
 tests_unit_test_table_LDADD = daemon/base/libbase.a $(CMOCKA_LIBS) $(SYSTEM_LIBS)
 TESTS += tests/unit/test_table
+
+# what the kernel and systemd-timesyncd say is made up
+check_PROGRAMS += tests/unit/test_clock
+tests_unit_test_clock_SOURCES = tests/unit/test_clock.c
+tests_unit_test_clock_LDADD = daemon/base/libbase.a $(CMOCKA_LIBS) $(SYSTEM_LIBS)
+tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=adjtimex,--wrap=access
+TESTS += tests/unit/test_clock

@@ -104,6 +104,21 @@ fill_certs(struct kit *k)
 	k->certs.push_count = 1;
 }
 
+/* Tests must not hang on how the machine that runs them keeps its time. */
+static bool unsynchronised;
+
+void
+kit_unsynchronise(bool yes)
+{
+	unsynchronised = yes;
+}
+
+static bool
+kit_synchronised(void)
+{
+	return !unsynchronised;
+}
+
 struct kit *
 kit_new(void)
 {
@@ -112,6 +127,7 @@ kit_new(void)
 	struct store_options o = { .directory = k->directory, .on_change = follow, .arg = k };
 
 	kit_offset = 0;
+	unsynchronised = false;
 	snprintf(k->directory, sizeof(k->directory), "mdm-kit-XXXXXX");
 	assert_non_null(mkdtemp(k->directory));
 	random_bytes(key, sizeof(key));
@@ -125,6 +141,7 @@ kit_new(void)
 	k->m.conf = &k->conf;
 	k->m.certs = &k->certs;
 	k->m.wall = kit_now;
+	k->m.synchronised = kit_synchronised;
 	return k;
 }
 

@@ -39,6 +39,8 @@ void kit_free(struct kit *k);
 /* The kit's clock; starts at today's. */
 int64_t kit_now(void);
 void kit_forward(int64_t seconds);
+/* Whether its clock is one that nothing keeps right; kit_new says no. */
+void kit_unsynchronise(bool yes);
 
 /* What the identity is issued as; a zeroed one is an identity of a new enrollment. */
 struct kit_issue {

@@ -156,6 +156,15 @@ change_state(struct apns *a, enum apns_state s)
 	a->cb.state(a->cb.arg, a, s, "words");
 }
 
+/* How often each event was said. */
+static unsigned said[EVENT_COUNT];
+
+static void
+count_events(const struct log_record *r)
+{
+	said[r->event]++;
+}
+
 struct scene {
 	struct kit *k;
 	struct kit_device d;
@@ -182,6 +191,8 @@ setup(void **ctx)
 	static const struct kit_issue fresh;
 	struct scene *s = xcalloc(1, sizeof(*s));
 
+	memset(said, 0, sizeof(said));
+	log_set_sink(count_events);
 	s->k = kit_new();
 	s->k->m.loop = loop_new();
 	s->stop = loop_timer_new(s->k->m.loop, stop, s);
@@ -201,6 +212,7 @@ teardown(void **ctx)
 
 	pusher_free(s->k->m.pusher);
 	assert_null(lines[0]);
+	log_set_sink(NULL);
 	loop_timer_free(s->stop);
 	loop_free(s->k->m.loop);
 	kit_device_free(&s->d);
@@ -371,11 +383,14 @@ gone_removes_nobody_after_a_restore(void **ctx)
 	struct scene *s = *ctx;
 
 	s->k->m.restored_at = kit_now();
+	/* an answer to the ask before, which stands in memory only, is not taken for one to this */
+	roster_set_heard(s->k->m.roster, "AA", true);
 	pusher_ask(&s->k->m, "AA", false);
 	run(s, 20);
 	kit_forward(1000);
 	answer(lines[0], APNS_REJECTED, 410, "Unregistered", kit_now());
 	assert_int_equal(kit_state(s->k, "AA"), STATE_ENROLLED);
+	assert_false(roster_find(s->k->m.roster, "AA")->heard);
 	assert_int_equal(kit_token(&s->d, ""), 200);
 	s->k->m.restored_at = kit_now() + 1;
 	kit_forward(8 * 86400);
@@ -385,6 +400,40 @@ gone_removes_nobody_after_a_restore(void **ctx)
 	kit_forward(1000);
 	answer(lines[0], APNS_REJECTED, 410, "Unregistered", kit_now());
 	assert_int_equal(kit_state(s->k, "AA"), STATE_REMOVED);
+}
+
+/* Asks once and has Apple say that the device is gone, as of now. */
+static void
+ask_and_hear_gone(struct scene *s)
+{
+	run(s, PUSH_COALESCE_MS + 100);
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	kit_forward(1000);
+	answer(lines[0], APNS_REJECTED, 410, "Unregistered", kit_now());
+}
+
+/* Apple's time says nothing to a clock that may be wrong; the silence of the device does. */
+static void
+gone_is_not_judged_by_a_clock_that_may_be_wrong(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct enrollment *e;
+
+	kit_unsynchronise(true);
+	ask_and_hear_gone(s);
+	ask_and_hear_gone(s);
+	e = kit_load(s->k, "AA");
+	assert_int_equal(e->state, STATE_ENROLLED);
+	assert_false(e->token_bad);
+	assert_int_equal(e->unanswered, 2);
+	enrollment_free(e);
+	/* said once a day */
+	assert_int_equal(said[EV_CLOCK_DOUBTED], 1);
+	kit_unsynchronise(false);
+	ask_and_hear_gone(s);
+	assert_int_equal(kit_state(s->k, "AA"), STATE_REMOVED);
+	assert_int_equal(said[EV_CLOCK_DOUBTED], 1);
 }
 
 static void
@@ -494,6 +543,7 @@ main(void)
 		TEST(bad_tokens_are_left_alone),
 		TEST(gone_counts_only_for_the_current_token),
 		TEST(gone_removes_nobody_after_a_restore),
+		TEST(gone_is_not_judged_by_a_clock_that_may_be_wrong),
 		TEST(faults_of_apple_are_waited_out),
 		TEST(a_refused_certificate_gives_way_to_the_next),
 		TEST(lines_follow_the_certificates),
