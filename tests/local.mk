@@ -25,6 +25,7 @@ include tests/unit/net.mk
 include tests/unit/mdm.mk
 include tests/unit/admin.mk
 include tests/apns/local.mk
+include tests/bench/push.mk
 include tests/device/local.mk
 include tests/system/local.mk
 include tests/fuzz/local.mk
