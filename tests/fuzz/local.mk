@@ -53,6 +53,12 @@ tests_fuzz_fuzz_log_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_fuzz_log_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_log_LDADD = $(FUZZ_LIBS)
 
+check_PROGRAMS += tests/fuzz/fuzz_scep
+tests_fuzz_fuzz_scep_SOURCES = tests/fuzz/fuzz_scep.c $(FUZZ_KIT)
+tests_fuzz_fuzz_scep_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_fuzz_scep_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_scep_LDADD = $(FUZZ_LIBS)
+
 TESTS += tests/fuzz/replay.py
 EXTRA_DIST += tests/fuzz/replay.py tests/fuzz/seeds.py tests/fuzz/run.sh
 

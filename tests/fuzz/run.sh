@@ -15,8 +15,10 @@ export CORDON_SCHEMA=$source/etc/apple-schema/commands.tsv
 bad=0
 for t in $targets; do
 	mkdir -p "corpus/$t"
+	dictionary=()
+	[ ! -f "seeds/$t.dict" ] || dictionary=("-dict=seeds/$t.dict")
 	nice -n 19 "tests/fuzz/fuzz_$t" -max_total_time="${FUZZ_SECONDS:-60}" -max_len=65536 -timeout=20 -print_final_stats=1 \
-		-artifact_prefix="findings/$t-" "corpus/$t" "seeds/$t" >"$t.log" 2>&1 || bad=1
+		"${dictionary[@]}" -artifact_prefix="findings/$t-" "corpus/$t" "seeds/$t" >"$t.log" 2>&1 || bad=1
 	printf '%-10s %s; %s\n' "$t" "$(grep -aoE 'cov: [0-9]+ ft: [0-9]+' "$t.log" | tail -n 1)" \
 		"$(grep -aE 'number_of_executed_units|SUMMARY' "$t.log" | tr -s '\n' ' ')"
 done

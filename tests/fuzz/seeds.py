@@ -1,7 +1,9 @@
 """seeds.py DIR - inputs to begin with: from Apple's schema, the shipped configuration, and artefacts that openssl makes"""
+import base64
 import csv
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -11,6 +13,11 @@ HEAD = ('<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE plist PUBLIC "-//Apple/
         '"http://www.apple.com/DTDs/PropertyList-1.0.dtd"><plist version="1.0">')
 VALUES = {'boolean': '<true/>', 'integer': '<integer>-1</integer>', 'real': '<real>1.5</real>', 'data': '<data>AAEC</data>',
           'date': '<date>2030-01-01T00:00:00Z</date>', 'array': '<array><dict/></array>', 'dictionary': '<dict/>'}
+# in DER: signedData, envelopedData, data, contentType, messageDigest, RSA, challengePassword; SHA-256, AES-128-CBC; those of SCEP
+OIDS = ['\x06\x09*\x86H\x86\xf7\r\x01' + end
+        for end in ('\x07\x02', '\x07\x03', '\x07\x01', '\x09\x03', '\x09\x04', '\x01\x01', '\x09\x07')]
+OIDS += ['\x06\x09`\x86H\x01e\x03\x04' + end for end in ('\x02\x01', '\x01\x02')]
+OIDS += ['\x06\x0a`\x86H\x01\x86\xf8E\x01\x09' + chr(n) for n in range(2, 8)]
 WORDS = {'boolean': 'true', 'integer': '1', 'real': '1.5'}
 
 
@@ -119,11 +126,57 @@ def signed(directory):
     return signatures, files
 
 
+def scep(directory):
+    """requests as certmonger and strongSwan shape them; the names are those of fuzz_scep.c's own certificates"""
+    key, cert, request = (f'{directory}/{n}' for n in ('scep.key', 'scep.crt', 'scep.csr'))
+    openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, '-days', '30', '-set_serial', '1',
+            '-subj', '/CN=cordon-fuzz')
+    with open(f'{directory}/scep.cnf', 'w') as f:
+        f.write('[req]\nprompt = no\ndistinguished_name = dn\nattributes = a\n'
+                '[dn]\nCN = phone\n[a]\nchallengePassword = secret\n')
+    for more in (['-config', f'{directory}/scep.cnf'], ['-subj', '/CN=phone/O=x']):
+        openssl('req', '-new', '-key', key, '-outform', 'DER', '-out', request, *more)
+        asked = open(request, 'rb').read()
+        envelope = openssl('cms', '-encrypt', '-binary', '-aes-128-cbc', '-outform', 'DER', cert, given=asked)
+        whole = openssl('cms', '-sign', '-binary', '-nodetach', '-outform', 'DER', '-signer', cert, '-inkey', key, given=envelope)
+        yield from (b'r' + asked, b'e' + envelope, b'm' + whole, b'g' + base64.b64encode(whole))
+    yield b'e' + openssl('cms', '-encrypt', '-binary', '-des3', '-keyid', '-outform', 'DER', '-recip', cert, given=b'x')
+    for path in (key, cert, request, f'{directory}/scep.cnf'):
+        os.unlink(path)
+
+
+def words():
+    """what libFuzzer may put in: target, then its words"""
+    paths = ' '.join(path for kind in ('req', 'resp') for _, path, _ in rows(kind))
+    keys = sorted(set(re.findall(r'\w+', paths)))
+    tags = [f'<{t}>' for v in VALUES.values() for t in re.findall(r'/?[a-z]+', re.sub('>[^<]+<', '><', v))]
+    tags += ['<string>', '</string>', '<!DOCTYPE', '<![CDATA[', '&#x0;', 'bplist00']
+    yield 'message', [f'<key>{k}</key>' for k in keys] + tags
+    keys += ['request_type', 'arguments', 'key', 'content', 'strict']
+    yield 'json', [f'"{k}"' for k in keys] + ['\\u0000', '\\ud800', '1e9']
+    sample = open(f'{SOURCE}/etc/cordond.conf').read()
+    settings = re.findall(r'^#?\s*([a-z][a-z0-9-]*)\s*[=:]', sample, re.M)
+    yield 'conf', sorted(set(settings)) + ['@include', '/*', '*/', '0x', 'true', '"']
+    yield 'http', ['Content-Length: ', 'Transfer-Encoding: chunked', 'Expect: 100-continue', 'Connection: close', 'HTTP/1.1',
+                   '\r\n', 'Host: ', '%00', '%2e%2e/', '0\r\n\r\n', 'Upgrade: h2c', 'Mdm-Signature: ', 'PRI * HTTP/2.0']
+    for target in ('signature', 'scep', 'certfile'):
+        yield target, OIDS + ['0\x80', '\x04\x80', '\xa0\x80', '\0\0', '\x30\x84\xff\xff\xff\xff']
+
+
+def dictionaries(directory):
+    for target, listed in words():
+        with open(f'{directory}/{target}.dict', 'w') as f:
+            for word in listed:
+                f.write('"%s"\n' % ''.join(c if c.isascii() and c.isalnum() else f'\\x{ord(c):02x}' for c in word))
+
+
 def main(directory):
     os.makedirs(directory, exist_ok=True)
+    dictionaries(directory)
     signatures, files = signed(directory)
     for target, inputs in (('message', messages()), ('json', controls()), ('http', requests()), ('conf', confs()),
-                           ('apns', pushes()), ('log', logs()), ('signature', signatures), ('certfile', files)):
+                           ('apns', pushes()), ('log', logs()), ('signature', signatures), ('certfile', files),
+                           ('scep', scep(directory))):
         os.makedirs(f'{directory}/{target}', exist_ok=True)
         for n, content in enumerate(inputs):
             with open(f'{directory}/{target}/seed-{n:03}', 'wb') as f:
