@@ -104,8 +104,9 @@ try(struct bytes message)
 	struct scep_request *q = NULL;
 	enum scep_fail fail = SCEP_BAD_REQUEST;
 	size_t which = 0;
+	int r = scep_open(message, &ca, &ca_key, 1, true, &q, &which, &fail);
 
-	judge(scep_open(message, &ca, &ca_key, 1, true, &q, &which, &fail), q, fail);
+	judge(r, q, fail);
 	MUST(which == 0 && ERR_peek_error() == 0);
 	scep_request_free(q);
 }
