@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mdm/declarative.h"
 #include "mdm/patrol.h"
 #include "mdm/push.h"
 #include "store/meta.h"
@@ -214,6 +215,7 @@ look_conf(struct graph *g)
 		adopt_conf(g, c);
 	mdm_server_name_note(&g->admin.mdm, g->admin.mdm.conf->server_name);
 	webhook_configure(g->admin.webhook);
+	declarative_configure(g->admin.mdm.declarative);
 }
 
 /* The last good configuration, if its name is one that devices know; else NULL. */

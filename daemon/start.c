@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "mdm/command_end.h"
 #include "mdm/crl.h"
+#include "mdm/declarative.h"
 #include "mdm/patrol.h"
 #include "mdm/push.h"
 #include "mdm/service.h"
@@ -423,7 +424,8 @@ graph_start(struct graph *g)
 		return status;
 	g->admin.backup = backup_new(&g->admin);
 	g->admin.webhook = webhook_new(&g->admin);
-	if (!g->admin.webhook)
+	m->declarative = declarative_new(m);
+	if (!g->admin.webhook || !m->declarative)
 		return EX_OSERR;
 	if (meta_get_int(m->store, "restored-at", &m->restored_at) < 0)
 		m->restored_at = 0;
@@ -482,6 +484,8 @@ graph_stop(struct graph *g)
 	if (m->store)
 		commit(g);
 	m->heard = NULL;
+	declarative_free(m->declarative);
+	m->declarative = NULL;
 	webhook_free(g->admin.webhook);
 	g->admin.webhook = NULL;
 	login_free(g->admin.login);

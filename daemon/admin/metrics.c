@@ -8,6 +8,7 @@
 
 #include "admin/admin.h"
 #include "admin/journal.h"
+#include "mdm/declarative.h"
 #include "mdm/patrol.h"
 #include "mdm/push.h"
 #include "mdm/service.h"
@@ -449,6 +450,26 @@ write_messages(const struct admin *a, struct buf *out)
 }
 
 static void
+write_declarative(const struct admin *a, struct buf *out)
+{
+	static const char name[] = "cordon_declarative_requests_total";
+	struct declarative_state s;
+
+	if (!a->mdm.conf->declarative.url)
+		return;
+	declarative_state(a->mdm.declarative, &s);
+	head(out, name, "counter",
+		"Questions of devices to the server for declarations by what came of them: refused "
+		"ones were too many at once.");
+	labelled(out, name, "result", "answered", s.answered);
+	labelled(out, name, "result", "not found", s.not_found);
+	labelled(out, name, "result", "failed", s.failed);
+	labelled(out, name, "result", "refused", s.refused);
+	gauge(out, "cordon_declarative_waiting", "Questions that wait or are under way.",
+		s.waiting + s.under_way);
+}
+
+static void
 write_server(const struct admin *a, struct buf *out)
 {
 	head(out, "cordon_build_info", "gauge", "The version that runs.");
@@ -464,7 +485,7 @@ metrics_handle(struct http_request *r, void *ctx)
 {
 	static void (*const parts[])(const struct admin *a, struct buf *out) = { write_server,
 		write_states, write_ages, write_gate, write_inactivity, write_clocks, write_push,
-		write_certificates, write_store, write_http, write_messages };
+		write_certificates, write_store, write_http, write_messages, write_declarative };
 	struct buf out = BUF_INIT;
 	size_t i;
 

@@ -11,6 +11,7 @@
 #include "admin/webhook.h"
 #include "base/clock.h"
 #include "mdm/command_install.h"
+#include "mdm/declarative.h"
 #include "mdm/push.h"
 #include "mdm/renewal.h"
 #include "policy/expiry.h"
@@ -311,6 +312,16 @@ webhook(struct admin *a, int64_t now, json_t *list)
 	buf_free(&text);
 }
 
+static void
+declarative(struct admin *a, int64_t now, json_t *list)
+{
+	struct buf text = BUF_INIT;
+
+	if (declarative_problem(a->mdm.declarative, now, &text))
+		add(list, &text);
+	buf_free(&text);
+}
+
 json_t *
 problems_steps(struct admin *a, int64_t now)
 {
@@ -327,6 +338,7 @@ problems_steps(struct admin *a, int64_t now)
 	renewals(a, list);
 	commands(a, list);
 	webhook(a, now, list);
+	declarative(a, now, list);
 	return list;
 }
 

@@ -15,7 +15,9 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/mem.h"
+#include "mdm/declarative.h"
 #include "mdm/push.h"
+#include "net/hook.h"
 #include "pki/cert.h"
 
 static json_t *
@@ -207,6 +209,31 @@ store_json(struct store *s)
 	return j;
 }
 
+static json_t *
+declarative_json(const struct mdm *m)
+{
+	const char *url = m->conf->declarative.url;
+	struct declarative_state s;
+	char *shown;
+	json_t *j;
+
+	if (!url)
+		return json_null();
+	declarative_state(m->declarative, &s);
+	j = json_object();
+	shown = hook_shown(url);
+	json_object_set_new(j, "url", json_text(shown));
+	free(shown);
+	json_object_set_new(j, "waiting", json_integer((json_int_t)(s.waiting + s.under_way)));
+	json_object_set_new(j, "answered", json_integer((json_int_t)s.answered));
+	json_object_set_new(j, "not_found", json_integer((json_int_t)s.not_found));
+	json_object_set_new(j, "failed", json_integer((json_int_t)s.failed));
+	json_object_set_new(j, "refused", json_integer((json_int_t)s.refused));
+	json_object_set_new(j, "failing_since", json_time(s.failing_since));
+	json_object_set_new(j, "fault", json_text(s.fault));
+	return j;
+}
+
 json_t *
 status_json(struct admin *a)
 {
@@ -230,6 +257,7 @@ status_json(struct admin *a)
 	json_object_set_new(j, "configuration", configuration_json(a));
 	json_object_set_new(j, "store", store_json(a->mdm.store));
 	json_object_set_new(j, "webhook", webhook_json(a->webhook));
+	json_object_set_new(j, "declarative", declarative_json(&a->mdm));
 	buf_free(&missing);
 	return j;
 }

@@ -8,11 +8,9 @@
 #include "admin/admin.h"
 #include "admin/answer.h"
 #include "base/clock.h"
-#include "base/digest.h"
-#include "base/encode.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "net/hook.h"
 #include "net/post.h"
 #include "store/spool.h"
 
@@ -20,7 +18,6 @@
 #define LAST_RETRY_MS 900000 /* of one enrollment's event that the receiver refuses */
 #define LAST_PROBE_MS 60000  /* of a receiver that does not answer at all */
 #define SWEEP_MS 60000
-#define KEY_FILE_MAX 4096
 #define SAY_AFTER_S 60 /* seconds of failures before a person is told */
 
 struct item {
@@ -337,7 +334,6 @@ posted(void *arg, const struct post_answer *a)
 static int
 post_event(struct webhook *w, struct lane *l, struct bytes text)
 {
-	unsigned char mac[SHA256_LEN];
 	struct buf signature = BUF_INIT;
 	const char *headers[] = { "Content-Type: application/json; charset=utf-8", NULL, NULL };
 	struct post p = { .method = "POST",
@@ -348,9 +344,7 @@ post_event(struct webhook *w, struct lane *l, struct bytes text)
 	int rc;
 
 	if (w->key.len) {
-		digest_hmac_sha256(buf_bytes(&w->key), text, mac);
-		buf_add_str(&signature, "X-Hmac-Signature: ");
-		encode_base64(&signature, bytes_of(mac, sizeof(mac)), 0);
+		hook_sign(buf_bytes(&w->key), text, &signature);
 		headers[1] = buf_str(&signature);
 	}
 	rc = poster_send(w->poster, &p, posted, l);
@@ -453,29 +447,13 @@ on_sweep(void *arg)
 
 /* ---- life ---- */
 
-static void
-read_key(struct webhook *w)
-{
-	const char *file = w->a->mdm.conf->webhook.hmac_key_file;
-	struct buf key = BUF_INIT;
-	int err = file && address(w) ? file_read(file, KEY_FILE_MAX, &key, NULL) : 0;
-
-	while (key.len && (key.data[key.len - 1] == '\n' || key.data[key.len - 1] == '\r'))
-		key.len--;
-	free(w->key_fault);
-	w->key_fault = NULL;
-	if (err < 0 || (file && address(w) && key.len == 0))
-		w->key_fault = xasprintf("%s: %s", file, err < 0 ? strerror(-err) : "it is empty");
-	buf_wipe(&w->key);
-	w->key = key;
-}
-
 void
 webhook_configure(struct webhook *w)
 {
 	if (!w)
 		return;
-	read_key(w);
+	hook_key_read(
+		address(w) ? w->a->mdm.conf->webhook.hmac_key_file : NULL, &w->key, &w->key_fault);
 	loop_timer_set(w->pump, 0);
 }
 
@@ -533,17 +511,6 @@ webhook_free(struct webhook *w)
 	free(w);
 }
 
-/* The address for people: path and query may be what opens the receiver, and stay hidden. */
-static char *
-shown_address(const struct webhook *w)
-{
-	const char *url = address(w), *host = strstr(url, "://") + 3; /* conf/syntax.c */
-	size_t end = strcspn(host, "/?#");
-
-	return xasprintf("%.*s%s", (int)((size_t)(host - url) + end), url,
-		host[end] && host[end + 1] ? "/..." : host + end);
-}
-
 json_t *
 webhook_json(const struct webhook *w)
 {
@@ -553,7 +520,7 @@ webhook_json(const struct webhook *w)
 	if (!w || !address(w))
 		return json_null();
 	j = json_object();
-	shown = shown_address(w);
+	shown = hook_shown(address(w));
 	json_object_set_new(j, "url", json_text(shown));
 	free(shown);
 	json_object_set_new(j, "waiting", json_integer((json_int_t)w->count));
@@ -584,7 +551,7 @@ webhook_problem(const struct webhook *w, int64_t now, struct buf *out)
 	}
 	if (!w->failing_since || now - w->failing_since < SAY_AFTER_S)
 		return false;
-	shown = shown_address(w);
+	shown = hook_shown(address(w));
 	buf_printf(out,
 		"The webhook's receiver %s does not take events: %s; %zu wait, and each is given "
 		"up after a day.",

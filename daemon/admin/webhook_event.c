@@ -132,17 +132,10 @@ set_text(json_t *j, const char *key, const char *text)
 static json_t *
 ids_json(const struct message *msg)
 {
-	static const char *const types[CHANNEL_COUNT] = {
-		[CHANNEL_DEVICE] = "Device",
-		[CHANNEL_USER] = "User",
-		[CHANNEL_SHARED_IPAD_USER] = "Shared iPad",
-		[CHANNEL_USER_ENROLLMENT] = "User Enrollment (Device)",
-		[CHANNEL_USER_ENROLLMENT_USER] = "User Enrollment",
-	};
 	json_t *j = json_object();
 
 	set_text(j, "id", msg->id);
-	set_text(j, "type", types[msg->channel]);
+	set_text(j, "type", message_channel_type(msg->channel));
 	if (strcmp(msg->id, msg->device) != 0)
 		set_text(j, "parent_id", msg->device);
 	return j;

@@ -70,6 +70,7 @@
 	X(LIMIT_HIT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0063", 4, false)           \
 	X(WEBHOOK_FAILING, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0072", 4, false)     \
 	X(WEBHOOK_DROPPED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0073", 4, false)     \
+	X(DECLARATIVE_FAILING, "c0a1d0c5f7e04b1e9a3f0d5e6b7a007a", 4, false) \
 	X(BACKUP_MADE, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0074", 5, true)          \
 	X(API_REFUSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0070", 4, true)          \
 	X(ESCROW_UNLOCK, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0071", 5, true)

@@ -108,6 +108,7 @@ struct conf {
 	} webhook;
 	struct {
 		char *url, *hmac_key_file;
+		int64_t timeout;
 	} declarative;
 	int64_t migration;
 	struct {

@@ -288,11 +288,14 @@ static const struct key rows[] = {
 		RANGE(10, 10000000)),
 
 	KEY("declarative.url", STRING, declarative.url, NONE, RELOAD,
-		"An external server for declarative management; http for loopback addresses only. "
-		"This version does not ask it yet.",
-		RANGE(1, 2000), .check = syntax_url),
+		"An external server for declarative management, which is asked as NanoMDM does: "
+		"tokens, declaration-items, declaration/... and status are added to this address; "
+		"http for loopback addresses only.",
+		RANGE(1, 2000), .check = syntax_base_url),
 	KEY("declarative.hmac-key-file", PATH, declarative.hmac_key_file, NONE, RELOAD,
 		"File with the key that signs requests to it.", RANGE(1, PATH_LENGTH)),
+	KEY("declarative.timeout", DURATION, declarative.timeout, "\"20s\"", RELOAD,
+		"How long a device waits for its answer.", RANGE(SECOND, 45 * SECOND)),
 
 	KEY("metrics.listen", ENDPOINT, metrics_listen, NONE, RESTART,
 		"Address and port for Prometheus."),

@@ -75,7 +75,15 @@ wrong_type(const struct value *v)
 	return REFUSE(v, "is %s, wanted %s", found(v->setting), kinds[v->key->kind].wanted);
 }
 
+/* "https://user:password@host": faults are in the journal, and that must not get there. */
+static bool
+has_password(const struct key *key, const char *text)
+{
+	return key->check != syntax_email && strchr(text, '@');
+}
+
 /* Text that can stand in one line of a log, a profile and a file. */
+
 static bool
 check_text(const struct value *v, const char *text)
 {
@@ -95,8 +103,11 @@ check_text(const struct value *v, const char *text)
 		return REFUSE(v, "is %zu bytes long: at most %" PRId64, len, key->max);
 	if (key->kind == KIND_PATH && !syntax_path(text, why, sizeof(why)))
 		return REFUSE(v, "\"%s\" %s", text, why);
-	if (key->check && !key->check(text, why, sizeof(why)))
+	if (key->check && !key->check(text, why, sizeof(why))) {
+		if (has_password(key, text))
+			return REFUSE(v, "%s", why);
 		return REFUSE(v, "\"%s\" %s", text, why);
+	}
 	return true;
 }
 

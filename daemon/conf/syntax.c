@@ -235,6 +235,15 @@ syntax_url(const char *text, char *why, size_t size)
 }
 
 bool
+syntax_base_url(const char *text, char *why, size_t size)
+{
+	if (strpbrk(text, "?#"))
+		return wrong(
+			why, size, "must end with its path: '?' and '#' leave no room for more");
+	return syntax_url(text, why, size);
+}
+
+bool
 syntax_header(const char *text, char *why, size_t size)
 {
 	const char *p;

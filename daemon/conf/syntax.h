@@ -15,6 +15,7 @@ syntax_check syntax_prefix;	 /* an address or a CIDR prefix */
 syntax_check syntax_path;	 /* absolute */
 syntax_check syntax_trust;	 /* "system" or a path */
 syntax_check syntax_url;	 /* https, or http to a loopback address */
+syntax_check syntax_base_url;	 /* the same, and nothing behind its path */
 syntax_check syntax_header;	 /* the name of an HTTP field */
 syntax_check syntax_country;	 /* two letters */
 syntax_check syntax_email;

@@ -6,6 +6,7 @@
 #include "base/proplist.h"
 #include "mdm/command_install.h"
 #include "mdm/command_setup.h"
+#include "mdm/declarative.h"
 #include "mdm/promote.h"
 #include "mdm/push.h"
 #include "mdm/refresh.h"
@@ -411,14 +412,21 @@ get_token(struct visit *v)
 }
 
 /*
- * No declarations are kept here yet.  404 leaves a device with what it has; an empty manifest would
- * take it away.
+ * No declarations are kept here: an external server has them, if any.  Without one, 404 leaves a
+ * device with what it has; an empty manifest would take it away.
  */
 static int
 declarative(struct visit *v)
 {
-	if (strcmp(v->msg->endpoint, "status") != 0)
+	const char *why;
+
+	if (v->m->conf->declarative.url) {
+		v->out->ask = declarative_ask_new(v->msg, &why);
+		if (!v->out->ask)
+			refuse(v, why);
+	} else if (strcmp(v->msg->endpoint, "status") != 0) {
 		reply_text(v->out, 404, "There are no declarations for this device.");
+	}
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "mdm/checkin.h"
 #include "mdm/connect.h"
+#include "mdm/declarative.h"
 #include "mdm/release.h"
 #include "mdm/source.h"
 
@@ -91,6 +92,18 @@ device_answer(struct mdm *m, bool checkin, const struct credentials *c, struct r
 	auth_speaker_free(&who);
 }
 
+static void
+answer(struct mdm *m, struct http_request *r, struct reply *out)
+{
+	struct declarative_ask *ask = out->ask;
+
+	out->ask = NULL;
+	if (ask)
+		declarative_send(m, r, ask);
+	else
+		http_reply(r, out->status, out->type, buf_bytes(&out->body));
+}
+
 void
 device_handle(struct http_request *r, void *ctx)
 {
@@ -103,6 +116,6 @@ device_handle(struct http_request *r, void *ctx)
 
 	device_answer(ctx, device_is_checkin(http_header(r, "Content-Type")), &c, &out);
 	X509_free(c.peer);
-	http_reply(r, out.status, out.type, buf_bytes(&out.body));
+	answer(ctx, r, &out);
 	reply_free(&out);
 }

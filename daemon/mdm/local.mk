@@ -25,8 +25,12 @@ daemon_mdm_libmdm_a_SOURCES = \
 	daemon/mdm/connect.h \
 	daemon/mdm/crl.c \
 	daemon/mdm/crl.h \
+	daemon/mdm/declarative.c \
+	daemon/mdm/declarative.h \
 	daemon/mdm/device.c \
 	daemon/mdm/device.h \
+	daemon/mdm/endpoint.c \
+	daemon/mdm/endpoint.h \
 	daemon/mdm/enqueue.c \
 	daemon/mdm/enqueue.h \
 	daemon/mdm/enroll.c \

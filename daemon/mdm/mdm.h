@@ -22,6 +22,7 @@
 struct cmsfast_keys;
 struct credentials;
 struct crl;
+struct declarative;
 struct message;
 struct patrol;
 struct pusher;
@@ -45,6 +46,7 @@ struct mdm {
 	struct store *store;
 	struct roster *roster;
 	struct pusher *pusher;
+	struct declarative *declarative; /* NULL: no external server is asked */
 	struct service *service;
 	struct patrol *patrol;
 	const struct schema *schema; /* not owned; NULL: commands are taken as they come */

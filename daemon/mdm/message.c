@@ -32,10 +32,24 @@ static const char *const status_names[REPORT_STATUS_COUNT] = {
 	[REPORT_NOT_NOW] = "NotNow",
 };
 
+static const char *const channel_types[CHANNEL_COUNT] = {
+	[CHANNEL_DEVICE] = "Device",
+	[CHANNEL_USER] = "User",
+	[CHANNEL_SHARED_IPAD_USER] = "Shared iPad",
+	[CHANNEL_USER_ENROLLMENT] = "User Enrollment (Device)",
+	[CHANNEL_USER_ENROLLMENT_USER] = "User Enrollment",
+};
+
 const char *
 message_kind_name(enum message_kind k)
 {
 	return k < MESSAGE_KIND_COUNT ? kind_names[k] : "unknown";
+}
+
+const char *
+message_channel_type(enum channel c)
+{
+	return c < CHANNEL_COUNT ? channel_types[c] : "unknown";
 }
 
 const char *
@@ -218,6 +232,7 @@ static const char *
 read_declarative(struct message *m)
 {
 	m->endpoint = text(m->root, "Endpoint");
+	m->data = proplist_data(m->root, "Data");
 	return m->endpoint ? NULL : "DeclarativeManagement has no Endpoint.";
 }
 

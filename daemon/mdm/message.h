@@ -35,6 +35,8 @@ enum message_kind {
 	MESSAGE_KIND_COUNT
 };
 const char *message_kind_name(enum message_kind k); /* "Authenticate" ...; "report" */
+/* NanoMDM's word for a channel (facts/anchors.md 1.3): "Device", "User" ... */
+const char *message_channel_type(enum channel c);
 
 enum report_status {
 	REPORT_IDLE,
@@ -62,6 +64,7 @@ struct message {
 	struct device_facts facts; /* owned strings */
 	struct bytes token, unlock_token, bootstrap_token;
 	const char *magic, *digest_response, *endpoint, *service_type;
+	struct bytes data; /* of DeclarativeManagement: a status report as JSON, as it came */
 	bool awaiting;
 
 	/* report */

@@ -4,6 +4,8 @@
 
 #include "base/buf.h"
 
+struct declarative_ask;
+
 #define TYPE_PLIST "application/xml; charset=UTF-8"
 
 struct reply {
@@ -11,11 +13,12 @@ struct reply {
 	bool refused;	  /* to who has no business here: nobody is told of it */
 	const char *type; /* static; NULL: no Content-Type */
 	struct buf body;
+	struct declarative_ask *ask; /* owned; not NULL: another server has the answer, later */
 };
 
-#define REPLY_INIT                      \
-	{                               \
-		200, false, 0, BUF_INIT \
+#define REPLY_INIT                         \
+	{                                  \
+		200, false, 0, BUF_INIT, 0 \
 	}
 
 void reply_free(struct reply *r); /* cleanses: bodies may hold secrets */

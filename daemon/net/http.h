@@ -144,6 +144,8 @@ bool http_peer_cred(const struct http_request *r, uid_t *uid, gid_t *gid, pid_t 
 void http_set_caller(struct http_request *r, const char *name, unsigned level);
 const char *http_caller(const struct http_request *r);
 unsigned http_caller_level(const struct http_request *r);
+/* The client has gone: http_reply ends the request and nobody hears it. */
+bool http_gone(const struct http_request *r);
 /* Room for the handler's own state, given to `drop` when the request ends. */
 void http_set_data(struct http_request *r, void *data, void (*drop)(void *data));
 void *http_data(const struct http_request *r);

@@ -204,6 +204,12 @@ http_caller_level(const struct http_request *r)
 	return r->caller_level;
 }
 
+bool
+http_gone(const struct http_request *r)
+{
+	return !r->conn;
+}
+
 void
 http_set_data(struct http_request *r, void *data, void (*drop)(void *data))
 {

@@ -12,6 +12,8 @@ daemon_net_libnet_a_SOURCES = \
 	daemon/net/apns_resolve.h \
 	daemon/net/apns_words.c \
 	daemon/net/apns_words.h \
+	daemon/net/hook.c \
+	daemon/net/hook.h \
 	daemon/net/http.c \
 	daemon/net/http.h \
 	daemon/net/http_conn.c \

@@ -6,7 +6,24 @@
 #include "base/encode.h"
 #include "base/proplist.h"
 #include "fuzz/fuzz.h"
+#include "mdm/endpoint.h"
 #include "mdm/message.h"
+
+/* What becomes part of a URL has nothing in it that could leave its place there. */
+static void
+look_at_endpoint(const char *endpoint)
+{
+	struct buf path = BUF_INIT;
+	enum endpoint kind;
+
+	if (endpoint_read(endpoint, &kind, &path) == 0) {
+		MUST(path.len > 0 && path.data[0] != '/' && !strstr(buf_str(&path), "/."));
+		for (size_t i = 0; i < path.len; i++)
+			MUST(path.data[i] > ' ' && path.data[i] < 0x7f &&
+				!strchr("?#\\:@", path.data[i]));
+	}
+	buf_free(&path);
+}
 
 static void
 look(struct message *m)
@@ -17,6 +34,8 @@ look(struct message *m)
 	MUST(m->id && m->device && enrollment_id_valid(m->id));
 	MUST(utf8_valid(bytes_str(m->id)));
 	MUST(m->token.len <= MESSAGE_TOKEN_MAX);
+	if (m->endpoint)
+		look_at_endpoint(m->endpoint);
 	proplist_to_xml(m->root, &xml);
 	json_decref(shown);
 	buf_free(&xml);

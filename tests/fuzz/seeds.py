@@ -45,6 +45,8 @@ def messages():
                  ('UserID', text('U')), ('UnlockToken', '<data>AAEC</data>'), ('NotOnConsole', '<false/>')] + who)
     for kind in ('CheckOut', 'GetBootstrapToken', 'UserAuthenticate', 'DeclarativeManagement', 'GetToken'):
         yield plist([('MessageType', text(kind)), topic, ('Endpoint', text('status'))] + who)
+    for endpoint in ('tokens', 'declaration/asset/a/b c', 'declaration/asset/../x'):
+        yield plist([('MessageType', text('DeclarativeManagement')), ('Endpoint', text(endpoint)), ('Data', '<data>e30=</data>')] + who)
     yield plist([('Status', text('Error')), ('CommandUUID', text('1')), ('ErrorChain', '<array>' + dictionary(
         [('ErrorCode', '<integer>1</integer>'), ('ErrorDomain', text('d'))]) + '</array>')] + who)
     answers = {}

@@ -57,3 +57,7 @@ if SYSTEM_TESTS
 TESTS += tests/system/year.py tests/system/dashboard.py
 endif
 EXTRA_DIST += tests/system/year.py tests/system/dashboard.py
+if SYSTEM_TESTS
+TESTS += tests/system/declarative.py
+endif
+EXTRA_DIST += tests/system/declarative.py

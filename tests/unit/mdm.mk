@@ -8,6 +8,11 @@ tests_unit_test_message_SOURCES = tests/unit/test_message.c
 tests_unit_test_message_LDADD = $(MDM_TEST_LIBS)
 TESTS += tests/unit/test_message
 
+check_PROGRAMS += tests/unit/test_endpoint
+tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c
+tests_unit_test_endpoint_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_endpoint
+
 check_PROGRAMS += tests/unit/test_command
 tests_unit_test_command_SOURCES = tests/unit/test_command.c
 tests_unit_test_command_LDADD = $(MDM_TEST_LIBS)

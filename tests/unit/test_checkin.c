@@ -554,6 +554,45 @@ small_verbs_answer(void **ctx)
 	kit_device_free(&d);
 }
 
+/* What becomes a question for the external server, and what does not. */
+static void
+declarations_are_asked_elsewhere(void **ctx)
+{
+	static const char tokens[] = "<key>Endpoint</key><string>tokens</string>";
+	static const char report[] = "<key>Endpoint</key><string>status</string>";
+	static const char climb[] = "<key>Endpoint</key><string>declaration/asset/../x</string>";
+	struct kit *k = *ctx;
+	struct kit_device d, stranger, blank;
+	struct reply out = REPLY_INIT;
+
+	k->conf.declarative.url = (char *)(uintptr_t) "http://127.0.0.1:1/";
+	kit_device_init(&d, k, "AA", "SER1", &fresh);
+	kit_device_init(&stranger, k, "BB", "SER2", &fresh);
+	kit_device_init(&blank, k, "AA ", "SER3", &fresh);
+	kit_enroll(&d);
+	kit_enroll(&blank);
+	assert_int_equal(kit_checkin(&blank, "DeclarativeManagement", tokens, &out), 400);
+	assert_null(out.ask);
+	reply_free(&out);
+	kit_checkin(&d, "DeclarativeManagement", tokens, &out);
+	assert_non_null(out.ask);
+	reply_free(&out);
+	assert_null(out.ask);
+	assert_int_equal(kit_checkin(&d, "DeclarativeManagement", climb, &out), 400);
+	assert_null(out.ask);
+	reply_free(&out);
+	assert_int_equal(kit_checkin(&d, "DeclarativeManagement", report, &out), 400);
+	assert_null(out.ask);
+	reply_free(&out);
+	assert_int_equal(kit_checkin(&stranger, "DeclarativeManagement", tokens, &out), 400);
+	assert_null(out.ask);
+	reply_free(&out);
+	k->conf.declarative.url = NULL;
+	kit_device_free(&d);
+	kit_device_free(&stranger);
+	kit_device_free(&blank);
+}
+
 static int
 send(const struct kit_device *d, bool checkin, const char *ids, const char *more)
 {
@@ -1012,6 +1051,7 @@ main(void)
 		TEST(bootstrap_tokens_come_and_go),
 		TEST(user_authenticate_follows_the_configuration),
 		TEST(small_verbs_answer),
+		TEST(declarations_are_asked_elsewhere),
 		TEST(every_kind_of_channel),
 		TEST(certificates_speak_for_their_own_enrollment_only),
 		TEST(bad_signatures_are_refused),

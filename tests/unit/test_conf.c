@@ -305,7 +305,7 @@ static const char everything[] =
 	"  { name = \"m\"; role = \"read\"; file = \"/l\"; } ); };\n"
 	"webhook: { url = \"https://h/\"; hmac-key-file = \"/h\"; timeout = \"5s\"; raw = "
 	"\"full\"; limit = 11; };\n"
-	"declarative: { url = \"https://d/\"; hmac-key-file = \"/i\"; };\n"
+	"declarative: { url = \"https://d/\"; hmac-key-file = \"/i\"; timeout = \"7s\"; };\n"
 	"migration = \"1h\"; mdmcert: { email = \"e@f\"; key-file = \"/m\"; };\n";
 
 static void
