@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/mem.h"
+#include "base/proplist.h"
 #include "net/http.h"
 
 #define MAC_EPOCH 978307200 /* 2001-01-01, where property-list dates begin */
@@ -174,13 +175,19 @@ from_string(plist_t node)
 	return j;
 }
 
+static bool
+append_item(void *list, plist_t item)
+{
+	json_array_append_new(list, json_from_plist(item));
+	return true;
+}
+
 static json_t *
 from_array(plist_t node)
 {
 	json_t *list = json_array();
 
-	for (uint32_t i = 0; i < plist_array_get_size(node); i++)
-		json_array_append_new(list, json_from_plist(plist_array_get_item(node, i)));
+	proplist_each(node, append_item, list);
 	return list;
 }
 

@@ -55,6 +55,15 @@ redact_dict(plist_t node, unsigned depth)
 	free(at);
 }
 
+static bool
+redact_item(void *arg, plist_t item)
+{
+	const unsigned *depth = arg;
+
+	redact(item, *depth + 1);
+	return true;
+}
+
 static void
 redact(plist_t node, unsigned depth)
 {
@@ -62,9 +71,8 @@ redact(plist_t node, unsigned depth)
 		return;
 	if (plist_get_node_type(node) == PLIST_DICT)
 		redact_dict(node, depth);
-	for (uint32_t i = 0;
-		plist_get_node_type(node) == PLIST_ARRAY && i < plist_array_get_size(node); i++)
-		redact(plist_array_get_item(node, i), depth + 1);
+	else
+		proplist_each(node, redact_item, &depth);
 }
 
 static json_t *

@@ -511,6 +511,21 @@ proplist_array(plist_t dict, const char *key)
 	return typed(dict, key, PLIST_ARRAY);
 }
 
+void
+proplist_each(plist_t array, bool (*each)(void *arg, plist_t item), void *arg)
+{
+	plist_array_iter iter = NULL;
+	plist_t item = NULL;
+
+	if (!array || plist_get_node_type(array) != PLIST_ARRAY)
+		return;
+	plist_array_new_iter(array, &iter);
+	do {
+		plist_array_next_item(array, iter, &item);
+	} while (item && each(arg, item));
+	free(iter);
+}
+
 bool
 proplist_has(plist_t dict, const char *key)
 {

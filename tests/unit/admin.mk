@@ -8,3 +8,8 @@ check_PROGRAMS += tests/unit/test_expiry
 tests_unit_test_expiry_SOURCES = tests/unit/test_expiry.c $(MDM_KIT)
 tests_unit_test_expiry_LDADD = daemon/admin/libadmin.a $(MDM_TEST_LIBS)
 TESTS += tests/unit/test_expiry
+
+check_PROGRAMS += tests/unit/test_answer
+tests_unit_test_answer_SOURCES = tests/unit/test_answer.c
+tests_unit_test_answer_LDADD = daemon/admin/libadmin.a $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_answer
