@@ -227,12 +227,14 @@ webhook_heard(void *arg, const struct message *msg, const struct credentials *c)
 				m->conf->webhook.raw_full));
 }
 
-/* Beside what the surveillance log has: what expires, and what stops pushes. */
+/* Beside what the surveillance log has: what expires, what stops pushes, what changed on devices.
+ */
 static bool
 is_told(enum event ev)
 {
 	static const enum event more[] = { EV_CERT_EXPIRY, EV_LOCK_LIMIT, EV_PUSH_STATE,
-		EV_PUSH_REFUSED, EV_PUSH_INTERCEPTED, EV_TOPIC_REFUSED };
+		EV_PUSH_REFUSED, EV_PUSH_INTERCEPTED, EV_TOPIC_REFUSED, EV_OS_CHANGED,
+		EV_APPS_CHANGED };
 
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
 		if (more[i] == ev)

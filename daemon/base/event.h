@@ -64,6 +64,10 @@
 	X(SECRETS_READ, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0056", 4, true)         \
 	X(DEVICE_RELEASED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0057", 4, true)      \
 	X(DEVICE_FORGOTTEN, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0058", 4, true)     \
+	X(OS_CHANGED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0080", 5, false)          \
+	X(PASSCODE_REMOVED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0081", 4, true)     \
+	X(PROFILE_REMOVED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0082", 4, true)      \
+	X(APPS_CHANGED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0083", 5, false)        \
 	X(STORE_REFUSING, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0060", 2, false)      \
 	X(STORE_RECOVERED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0061", 5, false)     \
 	X(STORE_FAULT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0062", 2, false)         \

@@ -60,6 +60,24 @@ struct log_field {
 		"CORDON_SERIAL", (v) \
 	}
 
+/* What changed on a device: from, to; names that came, and that went. */
+#define F_FROM(v)                  \
+	{                          \
+		"CORDON_FROM", (v) \
+	}
+#define F_TO(v)                  \
+	{                        \
+		"CORDON_TO", (v) \
+	}
+#define F_ADDED(v)                  \
+	{                           \
+		"CORDON_ADDED", (v) \
+	}
+#define F_REMOVED(v)                  \
+	{                             \
+		"CORDON_REMOVED", (v) \
+	}
+
 struct log_record {
 	int level;	  /* syslog priority */
 	enum event event; /* EV_NONE for plain lines */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/proplist.h"
 #include "base/table.h"
+#include "mdm/change.h"
 #include "mdm/command_end.h"
 #include "mdm/command_fill.h"
 #include "mdm/command_setup.h"
@@ -76,6 +77,18 @@ drop_entry(struct visit *v, struct queue_entry *e)
 	v->changed = true;
 }
 
+/*
+ * Nobody waits for the answers that the daemon asks for by itself, thousands a day: the counters of
+ * reports have them, a question that fails too.  What a device does not understand is a fault of
+ * ours, and what it could not install is an administrator's to know.
+ */
+static bool
+is_routine(const struct visit *v, const struct queue_entry *e)
+{
+	return !e->by_person && (v->msg->status == REPORT_ACKNOWLEDGED ||
+					(v->msg->status == REPORT_ERROR && e->refresh));
+}
+
 static void
 log_result(const struct visit *v, const struct queue_entry *e)
 {
@@ -91,6 +104,11 @@ log_result(const struct visit *v, const struct queue_entry *e)
 	};
 	const char *id = v->msg->id, *error = v->msg->error;
 
+	if (is_routine(v, e)) {
+		log_debug("%s %s %s%s%s", id, words[v->msg->status], e->type, error ? ": " : "",
+			error ? error : "");
+		return;
+	}
 	log_event(events[v->msg->status],
 		FIELDS(F_ENROLLMENT(id), F_COMMAND(e->uuid), F_REASON(error), F_ACTOR(e->actor)),
 		"%s %s %s%s%s", id, words[v->msg->status], e->type, error ? ": " : "",
@@ -105,6 +123,7 @@ store_result(struct visit *v, const struct queue_entry *e)
 		.status = (char *)(uintptr_t)report_status_name(v->msg->status),
 		.error = (char *)(uintptr_t)v->msg->error,
 		.actor = e->actor,
+		.subject = e->subject,
 		.at = mdm_now(v->m),
 		.queued_at = e->queued_at,
 		.generation = v->self->generation,
@@ -151,14 +170,11 @@ erased(struct visit *v)
 static int
 acknowledged(struct visit *v, const struct queue_entry *e)
 {
-	int rc = 0;
-
 	if (strcmp(e->type, "DeviceInformation") == 0)
 		learn_facts(v);
-	if (rc == 0 && refresh_is_kind(e->type))
-		rc = result_latest_put(
-			v->m->store, v->msg->id, e->type, mdm_now(v->m), v->msg->body);
-	return rc;
+	if (refresh_is_kind(e->type))
+		return change_keep(v->m, v->self, e, v->msg->root, v->msg->body);
+	return 0;
 }
 
 /* It is not asked to leave its setup assistant twice, also when it would not. */

@@ -2,6 +2,8 @@ noinst_LIBRARIES += daemon/mdm/libmdm.a
 daemon_mdm_libmdm_a_SOURCES = \
 	daemon/mdm/auth.c \
 	daemon/mdm/auth.h \
+	daemon/mdm/change.c \
+	daemon/mdm/change.h \
 	daemon/mdm/checkin.c \
 	daemon/mdm/checkin.h \
 	daemon/mdm/command.c \

@@ -22,6 +22,7 @@ static const struct field fields[] = {
 	FIELD(7, FIELD_INT, struct result, queued_at),
 	FIELD(8, FIELD_UINT, struct result, generation),
 	FIELD(9, FIELD_BOOL, struct result, has_body),
+	FIELD(10, FIELD_STR, struct result, subject),
 };
 
 enum { TAG_RESULT = 1, TAG_KIND }; /* 'r': results; kinds that have a latest answer ('f') */
@@ -212,6 +213,7 @@ append(struct result_list *l, const struct result *r, bool has_body)
 	item->status = copy_str(r->status, ERROR_MAX);
 	item->error = copy_str(r->error, ERROR_MAX);
 	item->actor = copy_str(r->actor, ERROR_MAX);
+	item->subject = copy_str(r->subject, ERROR_MAX);
 	item->has_body = has_body;
 }
 

@@ -16,6 +16,7 @@ struct result {
 	char *uuid, *type, *status,
 		*error; /* error: first LocalizedDescription of the chain, NULL */
 	char *actor;
+	char *subject; /* PayloadIdentifier that the command was about; NULL */
 	int64_t at, queued_at;
 	unsigned generation;
 	bool has_body;

@@ -38,6 +38,11 @@ tests_unit_test_connect_SOURCES = tests/unit/test_connect.c $(MDM_KIT)
 tests_unit_test_connect_LDADD = $(MDM_TEST_LIBS)
 TESTS += tests/unit/test_connect
 
+check_PROGRAMS += tests/unit/test_change
+tests_unit_test_change_SOURCES = tests/unit/test_change.c $(MDM_KIT)
+tests_unit_test_change_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_change
+
 check_PROGRAMS += tests/unit/test_enroll
 tests_unit_test_enroll_SOURCES = tests/unit/test_enroll.c $(MDM_KIT)
 tests_unit_test_enroll_LDADD = $(MDM_TEST_LIBS)
