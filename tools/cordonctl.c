@@ -34,7 +34,8 @@ static const struct verb verbs[] = {
 	{ "unlock", "ID...", "clear a lock", verb_lock },
 	{ "pause", "[--end] ID...", "let the silence of a device not count, or count again",
 		verb_pause },
-	{ "refresh", "ID... | --all", "ask devices for their information now", verb_refresh },
+	{ "refresh", "ID... | --all | [--state STATE] [--system macOS] [--locked] [--users]",
+		"ask devices for their information now", verb_refresh },
 	{ "enroll-link",
 		"[--uses N|any] [--serial S] [--device ID] [--lifetime 7d] [--note TEXT] [--qr] "
 		"[--mail] | --challenge | --revoke ID",

@@ -5,6 +5,8 @@ cordonctl_SOURCES = \
 	tools/cordonctl.c \
 	tools/ctl/accept.c \
 	tools/ctl/backup.c \
+	tools/ctl/bulk.c \
+	tools/ctl/bulk.h \
 	tools/ctl/check.c \
 	tools/ctl/check.h \
 	tools/ctl/check_host.c \

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "mdm/enqueue.h"
 #include "mdm/push.h"
+#include "mdm/refresh.h"
 #include "store/enrollment.h"
 
 #define BREATH_MS 5
@@ -40,9 +41,9 @@ struct bulk {
 	struct admin *admin;
 	char id[UUID_LEN + 1];
 	struct filter filter;
-	struct command command; /* type NULL: only pushes */
+	struct command command; /* type NULL: only pushes, or the questions of the schedule */
 	char *actor;
-	bool no_push, done;
+	bool refresh, no_push, done;
 	struct loop_timer *timer;
 	size_t at, matched, queued;
 	struct failure failures[16];
@@ -140,6 +141,24 @@ push_chunk(struct bulk *b, const char *const *ids, size_t count)
 	b->queued += count;
 }
 
+/* What waits already is asked for by a push, as for one device. */
+static void
+refresh_chunk(struct bulk *b, const char *const *ids, size_t count)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < count; i++) {
+		rc = refresh_now(&b->admin->mdm, ids[i], b->actor, true);
+		if (rc == -EALREADY)
+			pusher_ask(&b->admin->mdm, ids[i], true);
+		if (rc == 0 || rc == -EALREADY)
+			b->queued++;
+		else
+			count_failure(b, rc);
+	}
+}
+
 static void
 chunk(struct bulk *b)
 {
@@ -152,6 +171,8 @@ chunk(struct bulk *b)
 	b->matched += count;
 	if (count && b->command.type)
 		send_chunk(b, ids, count);
+	else if (count && b->refresh)
+		refresh_chunk(b, ids, count);
 	else if (count)
 		push_chunk(b, ids, count);
 }
@@ -164,7 +185,8 @@ say(const struct bulk *b)
 			"%s is queued for %zu of %zu enrollments, by %s", b->command.type,
 			b->queued, b->matched, b->actor);
 	else
-		log_info("%zu enrollments are asked to connect, by %s", b->queued, b->actor);
+		log_info("%zu enrollments are asked %s, by %s", b->queued,
+			b->refresh ? "for their information" : "to connect", b->actor);
 }
 
 static void
@@ -326,17 +348,20 @@ read_job(struct bulk *b, const json_t *body)
 {
 	const json_t *action = json_object_get(body, "action"),
 		     *send = json_object_get(action, "send");
+	const char *name = json_string_value(action);
 	char *why = NULL;
 
 	if (!read_filter(b->admin, json_object_get(body, "filter"), &b->filter))
 		return xstrdup("filter is an object of state (Pending, Enrolled, Inactive, "
 			       "Removed), system (iOS, macOS, tvOS, visionOS, watchOS), locked, "
 			       "users, ids");
-	if (json_is_string(action) && strcmp(json_string_value(action), "push") == 0)
+	b->refresh = name && strcmp(name, "refresh") == 0;
+	if (b->refresh || (name && strcmp(name, "push") == 0))
 		return NULL;
 	if (!json_is_object(send))
-		return xstrdup("action is \"push\", or {\"send\": {\"request_type\", "
-			       "\"arguments\"}}");
+		return xstrdup("action is \"push\", \"refresh\", or {\"send\": "
+			       "{\"request_type\", \"arguments\"}}; and \"lock\" with filter "
+			       "{\"silent\": true}");
 	b->no_push = json_is_true(json_object_get(send, "no_push"));
 	arguments_command(b->admin, send, &b->command, &b->warnings, &why);
 	return why;
@@ -397,18 +422,15 @@ bulk_handle(struct http_request *r, void *ctx)
 {
 	json_t *body = answer_body(r);
 	const json_t *how;
-	const char *action, *type;
+	const char *type;
 
 	if (!body)
 		return;
 	how = json_object_get(body, "action");
-	action = json_string_value(how);
 	type = json_string_value(json_object_get(json_object_get(how, "send"), "request_type"));
 	if (type && !role_may_send_or_answer(r, type))
 		; /* answered */
-	else if (action && (strcmp(action, "refresh") == 0 || strcmp(action, "lock") == 0))
-		inactivity_bulk_handle(r, ctx);
-	else
+	else if (!inactivity_bulk(ctx, r, body))
 		start(r, ctx, body);
 	json_decref(body);
 }

@@ -188,32 +188,38 @@ is_set(struct http_request *r, const char *name)
 	return set;
 }
 
-/* Why an enrollment cannot be pushed to now; NULL: it can. */
-static const char *
-push_fault(const struct admin *a, const char *id)
+/* Why an enrollment cannot be pushed to now, appended; nothing: it can. */
+static void
+push_fault(struct admin *a, const char *id, struct buf *out)
 {
 	const struct roster_line *line = roster_find(a->mdm.roster, id);
 	const char *topic = line ? roster_topic(a->mdm.roster, line->topic) : NULL;
 
 	if (!line)
-		return "there is no such enrollment";
-	if (line->state == STATE_REMOVED)
-		return "it was removed: it must be enrolled again";
-	if (!line->has_token)
-		return "it has no push token yet";
-	if (!topic || !certdir_push_for(a->mdm.certs, topic, mdm_now(&a->mdm)))
-		return "there is no valid push certificate for its topic";
-	return NULL;
+		buf_add_str(out, enqueue_fault_words(-ENOENT));
+	else if (line->state == STATE_REMOVED)
+		enqueue_fault_text(&a->mdm, id, -ESTALE, out);
+	else if (!line->has_token)
+		buf_add_str(out, "it has no push token yet");
+	else if (!topic || !certdir_push_for(a->mdm.certs, topic, mdm_now(&a->mdm)))
+		buf_add_str(out, "there is no valid push certificate for its topic");
 }
 
-/* False: it cannot be pushed to. */
+/* False: it cannot be pushed to, and `only` (NULL: one of several) gets the reason as its error. */
 static bool
-push_status(const struct admin *a, json_t *status, const char *id)
+push_status(struct admin *a, json_t *status, const char *id, json_t *only)
 {
-	const char *fault = push_fault(a, id);
+	struct buf fault = BUF_INIT;
+	bool fine;
 
-	set_status(status, id, fault ? "push_error" : "push_result", fault ? fault : "asked");
-	return !fault;
+	push_fault(a, id, &fault);
+	fine = fault.len == 0;
+	set_status(
+		status, id, fine ? "push_result" : "push_error", fine ? "asked" : buf_str(&fault));
+	if (!fine && only)
+		json_object_set_new(only, "error", json_text(buf_str(&fault)));
+	buf_free(&fault);
+	return fine;
 }
 
 /*
@@ -280,7 +286,7 @@ enqueue(struct admin *a, struct http_request *r, const struct ids *ids, const st
 		if (fault[i])
 			add_fault(a, body, status, ids->items[i], fault[i], ids->count == 1);
 		else if (!no_push)
-			push_status(a, status, ids->items[i]);
+			push_status(a, status, ids->items[i], NULL);
 	if (json_object_size(status))
 		json_object_set(body, "status", status);
 	if (no_push)
@@ -400,13 +406,11 @@ commands_push_handle(struct http_request *r, void *ctx)
 		goto out;
 	}
 	for (size_t i = 0; i < ids->count; i++) {
-		if (push_status(a, status, ids->items[i]))
+		if (push_status(a, status, ids->items[i], ids->count == 1 ? body : NULL))
 			pusher_ask(&a->mdm, ids->items[i], ids->count > 1);
 		else
 			bad++;
 	}
-	if (bad && ids->count == 1)
-		json_object_set_new(body, "error", json_string(push_fault(a, ids->items[0])));
 	keep_shape(r, body);
 	json_object_set(body, "status", status);
 	answer_json(r, bad == 0 ? 200 : bad < ids->count ? 207 : 500, body);

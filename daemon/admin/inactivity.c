@@ -79,15 +79,11 @@ inactivity_pause(struct admin *a, struct http_request *r, const char *id, const 
 static void
 refuse_refresh(struct admin *a, struct http_request *r, const char *id, int err)
 {
-	const struct roster_line *line = roster_find(a->mdm.roster, id);
-	char date[16];
+	struct buf text = BUF_INIT;
 
-	if (err == -ESTALE && line && line->state == STATE_REMOVED)
-		answer_error(r, 409, "%s: removed on %s: it must be enrolled again", id,
-			clock_date(line->state_since, date, sizeof(date)));
-	else
-		answer_error(r, err == -ESTALE || err == -EDQUOT ? 409 : 503, "%s: %s", id,
-			enqueue_fault_words(err));
+	enqueue_fault_text(&a->mdm, id, err, &text);
+	answer_error(r, err == -ESTALE || err == -EDQUOT ? 409 : 503, "%s: %s", id, buf_str(&text));
+	buf_free(&text);
 }
 
 void
@@ -122,38 +118,29 @@ static const struct {
 	{ "all", "refresh", patrol_refresh_all },
 	{ "silent", "lock", patrol_lock_silent },
 };
+#define BULK (sizeof(bulk) / sizeof(bulk[0]))
 
-void
-inactivity_bulk_handle(struct http_request *r, void *ctx)
+bool
+inactivity_bulk(struct admin *a, struct http_request *r, const json_t *body)
 {
-	struct admin *a = ctx;
-	json_t *body = answer_body(r), *filter, *j;
+	const char *action = json_string_value(json_object_get(body, "action"));
+	const json_t *filter = json_object_get(body, "filter");
 	struct buf actor = BUF_INIT;
-	const char *action;
-	size_t i;
+	json_t *j;
+	size_t i = 0;
 
-	if (!body)
-		return;
-	action = json_string_value(json_object_get(body, "action"));
-	filter = json_object_get(body, "filter");
+	while (i < BULK && (!action || strcmp(bulk[i].action, action) != 0 ||
+				   !json_is_true(json_object_get(filter, bulk[i].filter))))
+		i++;
+	if (i == BULK)
+		return false;
 	target_actor(r, &actor);
-	for (i = 0; i < sizeof(bulk) / sizeof(bulk[0]); i++) {
-		if (!action || strcmp(bulk[i].action, action) != 0 ||
-			!json_is_true(json_object_get(filter, bulk[i].filter)))
-			continue;
-		j = json_object();
-		json_object_set_new(j, "devices",
-			json_integer((json_int_t)bulk[i].run(&a->mdm, buf_str(&actor))));
-		answer_json(r, 202, j);
-		break;
-	}
-	if (i == sizeof(bulk) / sizeof(bulk[0]))
-		answer_error(r, 400,
-			"action is \"refresh\" with filter {\"all\": true}, or \"lock\" with "
-			"filter "
-			"{\"silent\": true}");
+	j = json_object();
+	json_object_set_new(
+		j, "devices", json_integer((json_int_t)bulk[i].run(&a->mdm, buf_str(&actor))));
+	answer_json(r, 202, j);
 	buf_free(&actor);
-	json_decref(body);
+	return true;
 }
 
 /* ---- what is seen ---- */

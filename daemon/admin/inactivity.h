@@ -15,9 +15,10 @@ void inactivity_pause(struct admin *a, struct http_request *r, const char *id, c
 void inactivity_refresh(struct admin *a, struct http_request *r, const char *id, const char *rest);
 /*
  * POST /v1/bulk {"filter": {"all": true}, "action": "refresh"}, or {"filter": {"silent": true},
- * "action": "lock"}: 202 with {"devices": how many}
+ * "action": "lock"}, which the next round of the patrol does: 202 with {"devices": how many}.
+ * False: `body` is another action, and nothing was answered.
  */
-void inactivity_bulk_handle(struct http_request *r, void *ctx);
+bool inactivity_bulk(struct admin *a, struct http_request *r, const json_t *body);
 
 /* Service clocks and lock-limit, for status. */
 json_t *inactivity_json(struct admin *a);

@@ -55,8 +55,8 @@ enqueue_fault_text(struct mdm *m, const char *id, int fault, struct buf *out)
 		return;
 	}
 	if (e->state == STATE_REMOVED)
-		buf_printf(out, "removed on %s (%s): it must be enrolled again",
-			clock_date(e->state_since, date, sizeof(date)), removal_name(e->removal));
+		buf_printf(out, "removed on %s: it must be enrolled again",
+			clock_date(e->state_since, date, sizeof(date)));
 	else
 		buf_add_str(out, "it has not finished its enrollment yet");
 	enrollment_free(e);

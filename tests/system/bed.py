@@ -228,6 +228,10 @@ push: {{ host = "localhost"; port = {self.apns_port}; trust = "{self.dir}/apple/
 
     def ask(self, path, body=None):
         """GET, or POST of a JSON body, over the control socket without starting a program: for what is measured or asked often."""
+        return self.answer(path, body)[1]
+
+    def answer(self, path, body=None):
+        """As ask; (status, JSON)."""
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(10 * SLOW)
             s.connect(f'{self.rundir}/control.sock')
@@ -241,7 +245,7 @@ push: {{ host = "localhost"; port = {self.apns_port}; trust = "{self.dir}/apple/
                 if not piece:
                     break
                 answer += piece
-        return json.loads(answer.partition(b'\r\n\r\n')[2] or b'null')
+        return int(answer.split(None, 2)[1]), json.loads(answer.partition(b'\r\n\r\n')[2] or b'null')
 
     def status(self):
         return self.ask('/v1/status')

@@ -144,10 +144,52 @@ def there_and_back(t):
         t.has(bed.ctl('refresh', udid).stdout, 'wait already', 'never twice')
         t.has(bed.ctl('refresh', '--all').stdout, '1 devices', 'all can be asked')
         bed.device('A', 'poll')
-        bed.device('A', 'checkout')
-        done = bed.ctl('refresh', udid, check=False)
-        t.ok(done.returncode == 65 and re.search(r'removed on \d{4}-\d\d-\d\d: it must be enrolled again', done.stderr),
-             'a removed device is refused by name', done.stderr)
+        t.has(bed.ctl('refresh', '--state', 'Enrolled').stdout, 'asked for 1 of 1', 'those of a state can be asked')
+        t.equal(len(bed.ask(f'/v1/enrollments/{udid}/queue')['queue']), 4, 'every kind once, again')
+        t.has(bed.ctl('refresh', '--state', 'Inactive', '--locked').stdout, 'asked for 0 of 0', 'and none of another')
+        t.equal(bed.ctl('refresh', '--state', 'Enrolled', udid, check=False).returncode, 64, 'ids and a state are one too many')
+        t.equal(bed.ctl('refresh', check=False).returncode, 64, 'and neither is too little')
+
+
+def refused(t, done, what):
+    t.ok(done.returncode == 65 and re.search(r'removed on \d{4}-\d\d-\d\d: it must be enrolled again', done.stderr),
+         f'{what} is refused by name and date', (done.returncode, done.stderr))
+
+
+def removed_means_nothing_is_sent(t):
+    """After CheckOut each verb refuses, and the API says so of that id alone."""
+    with Bed() as bed:
+        bed.everything()
+        bed.start().connected()
+        for name in 'AB':
+            bed.enroll(name)
+            bed.device(name, 'poll')
+        good, gone = '00008110-A', '00008110-B'
+        bed.device('B', 'checkout')
+        t.equal(bed.ctl_json('show', gone)['removal'], 'checkout', 'the device left by CheckOut')
+        refused(t, bed.ctl('send', gone, 'ProfileList', check=False), 'send')
+        refused(t, bed.ctl('push', gone, check=False), 'push')
+        refused(t, bed.ctl('refresh', gone, check=False), 'refresh')
+        both = bed.ctl('push', good, gone, check=False)
+        refused(t, both, 'push of one among two')
+        t.ok(good not in both.stderr, 'and the other is not blamed', both.stderr)
+        both = bed.ctl('refresh', good, gone, check=False)
+        refused(t, both, 'refresh of one among two')
+        t.has(both.stdout, f'{good}: asked', 'and the other is asked')
+
+        words = re.compile(r'removed on \d{4}-\d\d-\d\d: it must be enrolled again$')
+        plist = ('<plist version="1.0"><dict><key>Command</key><dict><key>RequestType</key><string>ProfileList</string></dict>'
+                 '<key>CommandUUID</key><string>0b0c3c0d-0000-4000-8000-00000000000{}</string></dict></plist>')
+        for number, (path, body, error) in enumerate((('/v1/push/', None, 'push_error'), ('/v1/enqueue/', plist, 'command_error'))):
+            for ids, wanted in ((f'{good},{gone}', 207), (f'{gone},{good}', 207), (gone, 500), (good, 200)):
+                number += 2
+                status, answer = bed.answer(path + ids, body and body.format(number))
+                t.equal(status, wanted, f'{path} of {ids.replace(good, "GOOD").replace(gone, "REMOVED")} answers {wanted}')
+                if gone in ids:
+                    t.ok(words.match(answer['status'][gone].get(error, '')), '... with the reason under its id', answer)
+                if good in ids:
+                    t.equal(answer['status'][good], {'push_result': 'asked'}, '... and the good one is asked')
+        t.equal(bed.ask(f'/v1/enrollments/{gone}/queue')['queue'], [], 'nothing waits for the device that left')
 
 
 def our_own_name(t):
@@ -166,4 +208,5 @@ def our_own_name(t):
         t.equal(bed.stop(), 0, 'the daemon stops')
 
 
-Tap().run(our_own_name, lock_after_by_file_replace, the_limit_asks_a_person, there_and_back)
+Tap().run(our_own_name, lock_after_by_file_replace, the_limit_asks_a_person, there_and_back,
+          removed_means_nothing_is_sent)

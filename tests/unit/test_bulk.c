@@ -222,6 +222,37 @@ what_makes_no_sense_is_refused(void **ctx)
 	}
 }
 
+/* Every device of the filter gets the questions of the schedule once, however often it is said. */
+static void
+refresh_asks_those_that_fit(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct queue *q = NULL;
+	json_t *j;
+
+	fill(s->k, 40);
+	for (int i = 0; i < 2; i++) {
+		j = run(s, "{\"filter\":{\"state\":\"Enrolled\",\"system\":\"iOS\"},"
+			   "\"action\":\"refresh\"}");
+		assert_int_equal(number(j, "matched"), 20);
+		assert_int_equal(number(j, "queued"), 20);
+		assert_int_equal(number(j, "failed"), 0);
+		json_decref(j);
+		assert_int_equal(store_commit(s->k->m.store), 0);
+	}
+	assert_int_equal(queue_load(s->k->m.store, "DEV-000001", &q), 0);
+	assert_true(q->count >= 1 && q->count <= 4);
+	assert_string_equal(q->entries[0].actor, "eva");
+	queue_free(q);
+	assert_int_equal(kit_waiting(s->k, "DEV-000002"), 0);
+	/* a person's word does not bring back who left */
+	j = run(s, "{\"filter\":{\"state\":\"Removed\"},\"action\":\"refresh\"}");
+	assert_int_equal(number(j, "matched"), 4);
+	assert_int_equal(number(j, "failed"), 4);
+	assert_int_equal(number(json_object_get(j, "failures"), "it is not enrolled"), 4);
+	json_decref(j);
+}
+
 static void
 old_jobs_are_forgotten(void **ctx)
 {
@@ -249,6 +280,7 @@ main(void)
 		TEST(a_fleet_gets_one_command_and_nobody_waits),
 		TEST(filters_choose),
 		TEST(what_makes_no_sense_is_refused),
+		TEST(refresh_asks_those_that_fit),
 		TEST(old_jobs_are_forgotten),
 	};
 

@@ -111,24 +111,40 @@ command_wait(const char *id, const char *uuid, long seconds)
 	return status;
 }
 
+/* Each id that cannot be pushed to, with the reason.  How many. */
+static unsigned
+say_not_pushed(const json_t *answer)
+{
+	unsigned count = 0;
+	const char *id;
+	json_t *one;
+
+	json_object_foreach(json_object_get(answer, "status"), id, one)
+	{
+		if (!*member(one, "push_error"))
+			continue;
+		fprintf(stderr, "cordonctl: %s: %s\n", id, member(one, "push_error"));
+		count++;
+	}
+	return count;
+}
+
 int
 verb_push(int argc, char **argv)
 {
 	struct buf path = BUF_INIT;
 	json_t *answer = NULL;
-	int code;
+	int status, code;
 
 	if (argc < 2)
 		return command_missing("push", "ID");
 	buf_add_str(&path, "/v1/push");
 	for (int i = 1; i < argc; i++) {
-		if (i == 1)
-			buf_add_char(&path, '/');
-		else
-			buf_add_char(&path, ',');
+		buf_add_char(&path, i == 1 ? '/' : ',');
 		buf_add_str(&path, argv[i]);
 	}
-	code = verdict(client_get(buf_str(&path), &answer), &answer);
+	status = client_get(buf_str(&path), &answer);
+	code = say_not_pushed(answer) ? EXIT_REFUSED : verdict(status, &answer);
 	if (code == EXIT_FINE && verbs_json)
 		print_json(answer);
 	json_decref(answer);

@@ -1,36 +1,33 @@
 /* send.c - cordonctl send: a command for one device, or for many; what its keys mean */
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "ctl/bulk.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 
 #define COMMAND_FILE_MAX (16u << 20)
-#define POLL_US 200000
 
 struct sending {
-	const char *id, *type, *file, *state, *system;
+	const char *id, *type, *file;
+	struct bulk_filter filter;
 	char **arguments;
 	int count;
 	long wait;
-	bool all, locked, users, no_push, strict, yes;
+	bool all, no_push, strict, yes;
 };
 
 static const struct option options[] = { { "file", required_argument, NULL, 'f' },
 	{ "wait", required_argument, NULL, 'w' }, { "no-push", no_argument, NULL, 'n' },
 	{ "strict", no_argument, NULL, 'S' }, { "all", no_argument, NULL, 'a' },
-	{ "state", required_argument, NULL, 's' }, { "system", required_argument, NULL, 'o' },
-	{ "locked", no_argument, NULL, 'l' }, { "users", no_argument, NULL, 'u' },
-	{ "yes", no_argument, NULL, 'y' }, { 0 } };
+	BULK_FILTER_OPTIONS, { "yes", no_argument, NULL, 'y' }, { 0 } };
 
 static int
 take_option(struct sending *s, int c)
@@ -46,20 +43,14 @@ take_option(struct sending *s, int c)
 		if (*end || s->wait < 1)
 			return command_missing("send", "a number of seconds after --wait");
 		return 0;
-	case 's':
-		s->state = optarg;
-		return 0;
-	case 'o':
-		s->system = optarg;
-		return 0;
 	default:
 		break;
 	}
+	if (bulk_filter_option(&s->filter, c))
+		return 0;
 	s->no_push = s->no_push || c == 'n';
 	s->strict = s->strict || c == 'S';
 	s->all = s->all || c == 'a';
-	s->locked = s->locked || c == 'l';
-	s->users = s->users || c == 'u';
 	s->yes = s->yes || c == 'y';
 	return c == '?' ? EXIT_USAGE_FAULT : 0;
 }
@@ -73,7 +64,7 @@ parse(int argc, char **argv, struct sending *s)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if ((code = take_option(s, c)) != 0)
 			return code;
-	if (!s->all && (s->state || s->system || s->locked || s->users))
+	if (!s->all && bulk_filter_narrows(&s->filter))
 		return command_missing("send", "--all, which --state, --system, --locked and "
 					       "--users narrow,");
 	if (s->all && (s->file || s->wait))
@@ -239,71 +230,10 @@ is_dangerous(const char *type)
 	return false;
 }
 
-static json_t *
-filter_json(const struct sending *s)
-{
-	json_t *filter = json_object();
-
-	if (s->state)
-		json_object_set_new(filter, "state", json_string(s->state));
-	if (s->system)
-		json_object_set_new(filter, "system", json_string(s->system));
-	if (s->locked)
-		json_object_set_new(filter, "locked", json_true());
-	if (s->users)
-		json_object_set_new(filter, "users", json_true());
-	return filter;
-}
-
-static void
-show_progress(const json_t *job, bool over)
-{
-	if (verbs_json || !terminal_is())
-		return;
-	printf("\r%" PRId64 " queued of %" PRId64 " that fit%s", member_int(job, "queued"),
-		member_int(job, "matched"), over ? "\n" : " ...");
-	fflush(stdout);
-}
-
-/* Until it is over: the job's last word in *job. */
-static int
-follow(json_t **job)
-{
-	struct buf path = BUF_INIT;
-	int code = EXIT_FINE;
-
-	buf_add_str(&path, "/v1/bulk");
-	client_add_segment(&path, member(*job, "bulk"));
-	while (code == EXIT_FINE && !member_true(*job, "done")) {
-		show_progress(*job, false);
-		usleep(POLL_US);
-		json_decref(*job);
-		*job = NULL;
-		code = verdict(client_get(buf_str(&path), job), job);
-	}
-	buf_free(&path);
-	return code;
-}
-
-static void
-print_job(const json_t *job, const char *type)
-{
-	const char *reason;
-	json_t *count;
-
-	show_progress(job, true);
-	printf("%s: queued for %" PRId64 " of %" PRId64 "\n", type, member_int(job, "queued"),
-		member_int(job, "matched"));
-	json_object_foreach(json_object_get(job, "failures"), reason, count)
-	{
-		printf("  %" PRId64 ": %s\n", (int64_t)json_integer_value(count), reason);
-	}
-}
-
 static int
 send_all(const struct sending *s)
 {
-	json_t *body, *send, *job = NULL, *action;
+	json_t *send, *job = NULL, *action;
 	int code;
 
 	if (is_dangerous(s->type) && !s->yes) {
@@ -319,19 +249,10 @@ send_all(const struct sending *s)
 		return code;
 	action = json_object();
 	json_object_set_new(action, "send", send);
-	body = json_object();
-	json_object_set_new(body, "filter", filter_json(s));
-	json_object_set_new(body, "action", action);
-	code = verdict(client_send_json("POST", "/v1/bulk", body, &job), &job);
+	code = bulk_start(&s->filter, action, &job);
 	print_warnings(job);
 	if (code == EXIT_FINE)
-		code = follow(&job);
-	if (code == EXIT_FINE && verbs_json)
-		print_json(job);
-	else if (code == EXIT_FINE)
-		print_job(job, s->type);
-	if (code == EXIT_FINE && member_int(job, "failed") > 0)
-		code = EXIT_ATTENTION;
+		code = bulk_finish(&job, s->type, "queued");
 	json_decref(job);
 	return code;
 }

@@ -1,15 +1,17 @@
 /* silence.c - cordonctl pause, refresh, lock --silent: what an administrator says about silence */
 #include "ctl/silence.h"
 
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/bulk.h"
 #include "ctl/client.h"
 #include "ctl/verbs.h"
 
 static int
-bulk(const char *filter, const char *action, json_t **answer)
+next_round(const char *filter, const char *action, json_t **answer)
 {
 	json_t *body = json_object(), *which = json_object();
 
@@ -23,7 +25,7 @@ int
 silence_lock_all(void)
 {
 	json_t *answer = NULL;
-	int code = bulk("silent", "lock", &answer);
+	int code = next_round("silent", "lock", &answer);
 
 	if (code == EXIT_FINE && verbs_json)
 		print_json(answer);
@@ -39,7 +41,7 @@ static int
 refresh_all(void)
 {
 	json_t *answer = NULL;
-	int code = bulk("all", "refresh", &answer);
+	int code = next_round("all", "refresh", &answer);
 
 	if (code == EXIT_FINE && verbs_json)
 		print_json(answer);
@@ -74,26 +76,59 @@ say_refreshed(const char *id, const json_t *answer)
 		member_true(answer, "queued") ? "asked" : "the questions wait already: pushed");
 }
 
+static int
+refresh_some(const struct bulk_filter *filter)
+{
+	json_t *job = NULL;
+	int code = bulk_start(filter, json_string("refresh"), &job);
+
+	if (code == EXIT_FINE)
+		code = bulk_finish(&job, "refresh", "asked");
+	json_decref(job);
+	return code;
+}
+
+static int
+refresh_one(const char *id)
+{
+	json_t *answer = NULL;
+	int code = tell(id, "refresh", false, &answer);
+
+	if (code == EXIT_FINE && verbs_json)
+		print_json(answer);
+	else if (code == EXIT_FINE)
+		say_refreshed(id, answer);
+	json_decref(answer);
+	return code;
+}
+
 int
 verb_refresh(int argc, char **argv)
 {
-	int worst = argc < 2 ? EXIT_USAGE_FAULT : EXIT_FINE;
+	static const struct option options[] = { { "all", no_argument, NULL, 'a' },
+		BULK_FILTER_OPTIONS, { 0 } };
+	struct bulk_filter filter = { 0 };
+	int c, code, worst = EXIT_FINE;
+	bool all = false;
 
-	if (argc == 2 && strcmp(argv[1], "--all") == 0)
-		return refresh_all();
-	if (argc < 2)
-		fprintf(stderr, "cordonctl refresh: ID or --all is missing\n");
-	for (int i = 1; i < argc; i++) {
-		json_t *answer = NULL;
-		int code = tell(argv[i], "refresh", false, &answer);
-
-		worst = code > worst ? code : worst;
-		if (code == EXIT_FINE && verbs_json)
-			print_json(answer);
-		else if (code == EXIT_FINE)
-			say_refreshed(argv[i], answer);
-		json_decref(answer);
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == '?')
+			return EXIT_USAGE_FAULT;
+		all = all || c == 'a';
+		bulk_filter_option(&filter, c);
 	}
+	if ((all || bulk_filter_narrows(&filter)) == (optind < argc)) {
+		fprintf(stderr,
+			"cordonctl refresh: either IDs are wanted, or --all, or one or more of "
+			"--state, --system, --locked and --users\n");
+		return EXIT_USAGE_FAULT;
+	}
+	if (optind == argc)
+		return bulk_filter_narrows(&filter) ? refresh_some(&filter) : refresh_all();
+	for (; optind < argc; optind++)
+		if ((code = refresh_one(argv[optind])) > worst)
+			worst = code;
 	return worst;
 }
 
