@@ -31,3 +31,4 @@ include tests/system/local.mk
 include tests/fuzz/local.mk
 EXTRA_DIST += tests/run tests/tap.sh
 include tests/bed/local.mk
+include tests/bench/local.mk

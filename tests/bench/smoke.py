@@ -1,0 +1,42 @@
+"""smoke.py - the bench gives a figure for each row; what the figures are worth at this size is nothing"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'system'))
+from bed import Tap  # noqa: E402
+
+ROWS = os.environ.get('BENCH_ROWS', '1 2 3 4 5 7 8 9 10').split()
+
+
+def bench(environment):
+    return subprocess.run([sys.executable, f'{HERE}/bench.py'], capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def refusals(t):
+    for flags, sanitize, words in (('-O0 -g', '', 'not optimised'), ('-O2', '-fsanitize=address', 'has sanitizers')):
+        done = bench({'BENCH_SCALE': 'normal', 'BENCH_CFLAGS': flags, 'BENCH_SANITIZE': sanitize})
+        t.ok(done.returncode == 1 and words in done.stderr, f'a build with {flags} {sanitize} is refused with a word', done.stderr)
+
+
+def figures(t):
+    with tempfile.TemporaryDirectory() as directory:
+        out = f'{directory}/bench.json'
+        done = bench({'BENCH_SCALE': 'small', 'BENCH_JSON': out, 'BENCH_ROWS': ' '.join(ROWS)})
+        t.equal(done.returncode, 0, 'the bench ends well')
+        if done.returncode:
+            print('#', '\n# '.join((done.stdout + done.stderr).splitlines()[-40:]))
+        result = json.load(open(out))
+    for row in ROWS:
+        lines = [line for line in result['lines'] if line['row'] == row]
+        t.ok(lines and all(line['value'] is not None for line in lines), f'row {row} has figures', lines)
+        for line in lines:
+            t.has(done.stdout, f"| {line['what']}", f"the table has {line['what']}")
+    t.ok(all(result['machine'].get(key) for key in ('processor', 'cores', 'kernel', 'date', 'memory_mib')),
+         'the result says on which machine', result['machine'])
+
+
+Tap().run(refusals, figures)
