@@ -17,7 +17,7 @@ endif
 
 # BENCH_ROWS, BENCH_SCALE, BENCH_RUNS, BENCH_JSON: tests/bench/bench.py
 PARTS_OF_BENCH = cordond cordonctl cordon-csr cordon-ssc tests/apns/fake-apns tests/device/fake-device \
-	tests/bench/bench-store tests/bench/bench-load
+	tests/bench/bench-store tests/bench/bench-load tests/bench/bench-push
 BENCH_ENVIRONMENT = CORDON_BUILD='$(abs_top_builddir)' CORDON_SOURCE='$(abs_top_srcdir)' PYTHONDONTWRITEBYTECODE=1 \
 	BENCH_CC='$(CC)' BENCH_CFLAGS='$(CFLAGS)' BENCH_SANITIZE='$(SANITIZE)'
 bench: $(PARTS_OF_BENCH)
