@@ -145,6 +145,8 @@ static const struct refusal refusals[] = {
 	{ "Forbidden", "this push certificate may not push" },
 	{ "ExpiredProviderToken", "it takes this connection for one with tokens" },
 	{ "InvalidProviderToken", "it takes this connection for one with tokens" },
+	{ "UnrelatedKeyIdInToken", "it takes this connection for one with tokens" },
+	{ "BadEnvironmentKeyIdInToken", "it takes this connection for one with tokens" },
 };
 
 static const struct refusal *

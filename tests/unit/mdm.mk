@@ -56,6 +56,8 @@ TESTS += tests/unit/test_scep_verb
 check_PROGRAMS += tests/unit/test_push
 tests_unit_test_push_SOURCES = tests/unit/test_push.c $(MDM_KIT)
 tests_unit_test_push_LDADD = $(MDM_TEST_LIBS)
+tests_unit_test_push_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_mono_ms,--wrap=loop_timer_new,--wrap=loop_timer_set \
+	-Wl,--wrap=loop_timer_stop,--wrap=loop_timer_free
 TESTS += tests/unit/test_push
 
 # fake time, and a store that can be told to refuse

@@ -37,12 +37,24 @@ tests_unit_test_tls_SOURCES = tests/unit/test_tls.c tests/unit/net_fixture.c tes
 tests_unit_test_tls_LDADD = $(LIBS_OF_NET) $(CMOCKA_LIBS) $(SYSTEM_LIBS)
 TESTS += tests/unit/test_tls
 
+APNS_KIT = tests/unit/apns_kit.c tests/unit/apns_kit.h tests/unit/apns_client.c tests/unit/apns_client.h
+
 # Resolving is wrapped: no test may ask a name server.
 check_PROGRAMS += tests/unit/test_apns
-tests_unit_test_apns_SOURCES = tests/unit/test_apns.c tests/unit/apns_kit.c tests/unit/apns_kit.h
+tests_unit_test_apns_SOURCES = tests/unit/test_apns.c $(APNS_KIT)
 tests_unit_test_apns_LDADD = $(LIBS_OF_NET) $(CMOCKA_LIBS) $(SYSTEM_LIBS)
-tests_unit_test_apns_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getaddrinfo
+tests_unit_test_apns_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getaddrinfo,--wrap=loop_timer_set
 TESTS += tests/unit/test_apns
+
+check_PROGRAMS += tests/unit/test_apns_h2
+tests_unit_test_apns_h2_SOURCES = tests/unit/test_apns_h2.c
+tests_unit_test_apns_h2_LDADD = $(LIBS_OF_NET) $(CMOCKA_LIBS) $(SYSTEM_LIBS)
+TESTS += tests/unit/test_apns_h2
+
+check_PROGRAMS += tests/unit/test_apns_burst
+tests_unit_test_apns_burst_SOURCES = tests/unit/test_apns_burst.c $(APNS_KIT)
+tests_unit_test_apns_burst_LDADD = $(LIBS_OF_NET) $(CMOCKA_LIBS) $(SYSTEM_LIBS)
+TESTS += tests/unit/test_apns_burst
 
 check_PROGRAMS += tests/unit/test_http_limits
 tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/http_bed.c \

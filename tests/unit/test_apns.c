@@ -1,4 +1,41 @@
 /* test_apns.c - the APNs client against the fake APNs and against nghttpd */
+/* clang-format off */
+/*
+ * The misbehaviour suite.  Where each line of facts/protocol.md D is held:
+ * (b: test_apns_burst, h: test_apns_h2, p: test_push, r: test_reason; no letter: here)
+ *
+ * D.8 answer 200                test_a_thousand, test_nghttpd
+ *     each reason               test_reasons, test_each_refusal, test_new_connection_wanted
+ *      ... and what follows     r reasons_lead_to_what_apple_asks_for, p faults_of_ours_are_not_repeated,
+ *                               p refusals_stop_pushing, p bad_tokens_are_left_alone
+ *     410, old and new times    test_unregistered, p gone_counts_only_for_the_current_token
+ *     GOAWAY mid-flight         test_goaway, test_goaway_with_delay, all of b
+ *     max streams 1 and 0       test_few_streams, test_no_streams, h limits_that_change_are_kept
+ *     delay                     test_goaway_with_delay, test_other_identity
+ *     reset                     test_reset, test_reset_for_ever, b nothing_is_left_behind
+ *     send PING                 test_no_streams, h pings_are_answered
+ *     Huffman headers           h huffman_headers_are_read
+ *     refuse the certificate    test_client_certificate, test_refused, test_refused_by_goaway
+ *     token hex, path, headers, no aps, JSON escaping
+ *                               test_request; the fake refuses everything that is not as it should be
+ *     back-off, fake clock      p faults_of_apple_are_waited_out, p too_many_pushes_slow_down_one_device,
+ *                               p a_server_that_leaves_is_asked_again, test_pauses_between_dials
+ *     coalescing                p asks_become_one_push
+ *     pushes stop on 403        test_refused, test_each_refusal, p refusals_stop_pushing
+ * D.2 HPACK advice              h headers_are_compressed_as_apple_asks
+ *     4,096 bytes               test_bounds
+ * D.4 one connection, kept      test_a_thousand
+ *     no PRIORITY, SETTINGS ACK h no_priority_frames_and_settings_are_acknowledged
+ *     own PING, dead paths      test_ping
+ *     GOAWAY's reason           test_goaway, test_refused_by_goaway
+ *     REFUSED_STREAM            test_refused_streams
+ *     no answer, result unknown test_reset, test_no_answer, b goaway_that_breaks_its_promise
+ *     renewed certificate       test_other_identity, p a_refused_certificate_gives_way_to_the_next
+ *     timeouts                  test_mute_server, test_names, test_no_answer
+ * D.6 the time of a 410         p gone_counts_only_for_the_current_token, p gone_removes_nobody_after_a_restore,
+ *                               p gone_is_not_judged_by_a_clock_that_may_be_wrong
+ */
+/* clang-format on */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,251 +57,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apns_kit.h"
+#include "apns_client.h"
 #include "base/clock.h"
 #include "base/encode.h"
-#include "net/apns.h"
-#include "net/loop.h"
-
-#define TOPIC "com.apple.mgmt.External.11111111-2222-3333-4444-555555555555"
-#define PATIENCE_MS 30000
-#define TAGS 4096
-
-/* Certificates, made once. */
-static char dir[] = "/tmp/test_apns.XXXXXX";
-static char ca_file[64], evil_file[64], server_cert[64], server_key[64], other_cert[64],
-	other_key[64];
-static struct pair root, evil, push_one, push_two, push_old, push_evil;
-
-/* One client with what it was told. */
-struct client {
-	struct loop *loop;
-	struct apns *apns;
-	struct loop_timer *patience;
-	int late;
-	unsigned accepted, rejected, unsent;
-	unsigned char times[TAGS]; /* answers per push */
-	struct apns_answer last;
-	char reason[256], words[1024], disconnected[1024];
-	unsigned dialled; /* times that the state became Connecting */
-	int free_after;	  /* frees the client at that many answers; 0: never */
-	int push_from_callback;
-};
-
-static void
-on_state(void *arg, struct apns *a, enum apns_state s, const char *words)
-{
-	struct client *c = arg;
-
-	(void)a;
-	snprintf(c->words, sizeof(c->words), "%s", words);
-	if (s == APNS_DISCONNECTED)
-		snprintf(c->disconnected, sizeof(c->disconnected), "%s", words);
-	if (s == APNS_CONNECTING)
-		c->dialled++;
-}
-
-static int
-push(struct client *c, unsigned n, int bulk)
-{
-	unsigned char token[32] = { (unsigned char)(n >> 8), (unsigned char)n };
-	char magic[64];
-
-	snprintf(magic, sizeof(magic), "magic-%u", n);
-	return apns_push(c->apns, bytes_of(token, sizeof(token)), magic, 1800000000, bulk,
-		(void *)(uintptr_t)(n + 1));
-}
-
-static void
-on_answer(void *arg, struct apns *a, void *tag, const struct apns_answer *answer)
-{
-	struct client *c = arg;
-	uintptr_t n = (uintptr_t)tag - 1;
-
-	assert_true(n < TAGS);
-	c->times[n]++;
-	c->last = *answer;
-	snprintf(c->reason, sizeof(c->reason), "%s", answer->reason);
-	c->last.reason = c->reason;
-	if (answer->result == APNS_ACCEPTED)
-		c->accepted++;
-	else if (answer->result == APNS_REJECTED)
-		c->rejected++;
-	else
-		c->unsent++;
-	if (c->push_from_callback > 0) {
-		c->push_from_callback--;
-		assert_int_equal(push(c, (unsigned)n + 1, 0), 0);
-	}
-	if (c->free_after && --c->free_after == 0) {
-		c->apns = NULL;
-		apns_free(a);
-	}
-}
-
-static unsigned
-answers(const struct client *c)
-{
-	return c->accepted + c->rejected + c->unsent;
-}
-
-static void
-on_late(void *arg)
-{
-	struct client *c = arg;
-
-	c->late = 1;
-}
-
-static void
-identity(struct client *c, const struct pair *p)
-{
-	STACK_OF(X509) *chain = sk_X509_new_null();
-
-	sk_X509_push(chain, p->cert);
-	apns_set_identity(c->apns, chain, p->key, NULL);
-	sk_X509_free(chain);
-}
-
-static struct client *
-client_new(const char *host, unsigned port, const char *trust)
-{
-	struct client *c = calloc(1, sizeof(*c));
-	const struct apns_options o = { TOPIC, host, port, trust, 0 };
-	const struct apns_callbacks cb = { on_state, on_answer, c };
-	const struct apns_times fast = { .backoff = 10, .backoff_max = 100 };
-
-	assert_non_null(c);
-	c->loop = loop_new();
-	assert_non_null(c->loop);
-	c->patience = loop_timer_new(c->loop, on_late, c);
-	c->apns = apns_new(c->loop, &o, &cb);
-	assert_non_null(c->apns);
-	apns_set_times(c->apns, &fast);
-	return c;
-}
-
-static void
-client_free(struct client *c)
-{
-	apns_free(c->apns);
-	loop_timer_free(c->patience);
-	loop_free(c->loop);
-	free(c);
-}
-
-/* One turn of the loop; it does not wait longer than the patience. */
-static void
-turn(struct client *c)
-{
-	event_base_loop(loop_base(c->loop), EVLOOP_ONCE);
-}
-
-static void
-on_never(void *arg)
-{
-	(void)arg;
-}
-
-/* Runs the loop until the condition holds. */
-#define AWAIT(c, condition)                                                                  \
-	do {                                                                                 \
-		loop_timer_set((c)->patience, PATIENCE_MS);                                  \
-		while (!(condition) && !(c)->late)                                           \
-			turn(c);                                                             \
-		loop_timer_stop((c)->patience);                                              \
-		if ((c)->late)                                                               \
-			fail_msg("not within 30 s: %s (words: %s)", #condition, (c)->words); \
-	} while (0)
-
-/* As AWAIT, for conditions that only another process changes: looks every 5 ms. */
-#define AWAIT_SERVER(c, condition)                                                           \
-	do {                                                                                 \
-		struct loop_timer *look = loop_timer_new((c)->loop, on_never, NULL);         \
-		loop_timer_set((c)->patience, PATIENCE_MS);                                  \
-		while (!(condition) && !(c)->late) {                                         \
-			loop_timer_set(look, 5);                                             \
-			turn(c);                                                             \
-		}                                                                            \
-		loop_timer_free(look);                                                       \
-		loop_timer_stop((c)->patience);                                              \
-		if ((c)->late)                                                               \
-			fail_msg("not within 30 s: %s (words: %s)", #condition, (c)->words); \
-	} while (0)
-
-#define SAYS(text, part)                                                    \
-	do {                                                                \
-		if (!strstr((text), (part)))                                \
-			fail_msg("\"%s\" does not say \"%s\"", text, part); \
-	} while (0)
-
-static void
-command(const struct server *s, const char *text)
-{
-	assert_string_equal(fake_ask(s, text), "ok");
-}
-
-static struct server
-fake(void)
-{
-	return fake_start(dir, server_cert, server_key, 0, "--client-ca", ca_file, NULL);
-}
-
-static struct client *
-connected(const struct server *s)
-{
-	struct client *c = client_new("localhost", s->port, ca_file);
-
-	identity(c, &push_one);
-	AWAIT(c, apns_state(c->apns) == APNS_CONNECTED);
-	return c;
-}
-
-static void
-push_many(struct client *c, unsigned from, unsigned count, int bulk)
-{
-	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(push(c, from + i, bulk), 0);
-}
-
-/* Each of the first `count` pushes was answered exactly once. */
-static void
-each_answered_once(const struct client *c, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(c->times[i], 1);
-	assert_int_equal(answers(c), count);
-}
-
-/* How often each token came to the server: at least once, and at most `most` times. */
-static void
-each_arrived(const struct server *s, unsigned count, unsigned most)
-{
-	json_t *log = fake_log(s), *line;
-	unsigned char *seen = calloc(TAGS, 1);
-	unsigned token;
-	size_t i;
-
-	json_array_foreach(log, i, line)
-	{
-		assert_int_equal(
-			sscanf(json_string_value(json_object_get(line, "token")), "%4x", &token),
-			1);
-		assert_true(token < count);
-		seen[token]++;
-	}
-	for (i = 0; i < count; i++)
-		assert_in_range(seen[i], 1, most);
-	free(seen);
-	json_decref(log);
-}
-
-static void
-finish(struct client *c, struct server *s)
-{
-	client_free(c);
-	assert_int_equal(server_stop(s), 0);
-}
 
 static void
 test_a_thousand(void **state)
@@ -681,6 +476,39 @@ test_refused(void **state)
 	finish(c, &s);
 }
 
+/* Every reason of a 403, as an answer and as a GOAWAY's: named in words, and nothing is dialled. */
+static void
+test_each_refusal(void **state)
+{
+	static const char *const reasons[] = { "BadCertificate", "BadCertificateEnvironment",
+		"Forbidden", "ExpiredProviderToken", "InvalidProviderToken", "MissingProviderToken",
+		"UnrelatedKeyIdInToken", "BadEnvironmentKeyIdInToken" };
+	struct server s = fake();
+	struct client *c = connected(&s);
+	char text[128];
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof(reasons) / sizeof(reasons[0]); i++) {
+		snprintf(text, sizeof(text), i % 2 ? "goaway %s" : "reason * 403 %s",
+			reasons[i / 2]);
+		command(&s, text);
+		if (i % 2 == 0)
+			assert_int_equal(push(c, i, 0), 0);
+		AWAIT(c, apns_state(c->apns) == APNS_REFUSED);
+		SAYS(apns_words(c->apns), reasons[i / 2]);
+		if (strstr(apns_words(c->apns), "look the reason up"))
+			fail_msg("%s has no sentence", reasons[i / 2]);
+		AWAIT_SERVER(c, fake_stat(&s, "open") == 0);
+		assert_int_equal(fake_stat(&s, "connections"), i + 1);
+		command(&s, "default");
+		identity(c, i % 2 ? &push_one : &push_two);
+		AWAIT(c, apns_state(c->apns) == APNS_CONNECTED);
+	}
+	assert_int_equal(answers(c), sizeof(reasons) / sizeof(reasons[0]));
+	assert_int_equal(c->last.status, 403);
+	finish(c, &s);
+}
+
 static void
 test_refused_by_goaway(void **state)
 {
@@ -921,6 +749,58 @@ test_down_and_up(void **state)
 	finish(c, &s);
 }
 
+/*
+ * The pauses between dials are noted and not waited for (loop_timer_set is linked with --wrap). The
+ * other timers of a connection are told from them by their length.
+ */
+#define CONNECT_MS (3600 * 1000)
+#define PAUSES 16
+
+void __real_loop_timer_set(struct loop_timer *t, int64_t ms);
+void __wrap_loop_timer_set(struct loop_timer *t, int64_t ms);
+
+static struct {
+	const struct loop_timer *patience; /* NULL: not at work */
+	int64_t ms[PAUSES];
+	unsigned count;
+} pauses;
+
+void
+__wrap_loop_timer_set(struct loop_timer *t, int64_t ms)
+{
+	if (pauses.patience && t != pauses.patience && ms <= 15 * 60000) {
+		if (pauses.count < PAUSES)
+			pauses.ms[pauses.count++] = ms;
+		ms = 0;
+	}
+	__real_loop_timer_set(t, ms);
+}
+
+/* Nearly at once, then a second, two, four, ... a quarter of an hour; each by its jittered half. */
+static void
+test_pauses_between_dials(void **state)
+{
+	struct client *c = client_new("127.0.0.1", free_port(), ca_file);
+	int64_t most = 1000;
+
+	(void)state;
+	apns_set_times(c->apns,
+		&(const struct apns_times){
+			.connect = CONNECT_MS, .backoff = 1000, .backoff_max = 15 * 60000 });
+	pauses.count = 0;
+	pauses.patience = c->patience;
+	identity(c, &push_one);
+	AWAIT(c, pauses.count == PAUSES);
+	pauses.patience = NULL;
+	assert_in_range(pauses.ms[0], 0, 500);
+	for (unsigned i = 1; i < PAUSES; i++) {
+		assert_in_range(pauses.ms[i], most / 2, most);
+		most = most < 450000 ? 2 * most : 900000;
+	}
+	assert_int_equal(c->dialled, PAUSES);
+	client_free(c);
+}
+
 static void
 test_mute_server(void **state)
 {
@@ -1151,61 +1031,6 @@ test_nghttpd(void **state)
 	push_through_nghttpd("--max-concurrent-streams=3");
 }
 
-static void
-write_pair(const struct pair *p, const char *name, char *cert, char *key)
-{
-	snprintf(cert, 64, "%s/%s.crt", dir, name);
-	if (key)
-		snprintf(key, 64, "%s/%s.key", dir, name);
-	pair_write(p, cert, key);
-}
-
-static int
-setup(void **state)
-{
-	struct pair server, other;
-
-	(void)state;
-	signal(SIGPIPE, SIG_IGN);
-	if (!mkdtemp(dir))
-		return -1;
-	root = pair_new(&(struct pair_options){ .cn = "Throw-away Root", .is_ca = 1 });
-	evil = pair_new(&(struct pair_options){ .cn = "Evil Root", .is_ca = 1 });
-	server = pair_new(&(struct pair_options){ .cn = "localhost",
-		.san = "DNS:localhost,DNS:slow.test,DNS:many.test,IP:127.0.0.1",
-		.ca = &root });
-	other = pair_new(&(struct pair_options){
-		.cn = "elsewhere", .san = "DNS:elsewhere.example", .ca = &root });
-	push_one = pair_new(&(struct pair_options){ .cn = "APSP:1", .uid = TOPIC, .ca = &root });
-	push_two = pair_new(&(struct pair_options){ .cn = "APSP:2", .uid = TOPIC, .ca = &root });
-	push_old = pair_new(
-		&(struct pair_options){ .cn = "APSP:3", .uid = TOPIC, .ca = &root, .expired = 1 });
-	push_evil = pair_new(&(struct pair_options){ .cn = "APSP:4", .uid = TOPIC, .ca = &evil });
-	write_pair(&root, "root", ca_file, NULL);
-	write_pair(&evil, "evil", evil_file, NULL);
-	write_pair(&server, "server", server_cert, server_key);
-	write_pair(&other, "other", other_cert, other_key);
-	pair_free(&server);
-	pair_free(&other);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	char text[128];
-
-	(void)state;
-	pair_free(&root);
-	pair_free(&evil);
-	pair_free(&push_one);
-	pair_free(&push_two);
-	pair_free(&push_old);
-	pair_free(&push_evil);
-	snprintf(text, sizeof(text), "rm -rf '%s'", dir);
-	return system(text);
-}
-
 /* With an argument, the tests whose names match it. */
 int
 main(int argc, char **argv)
@@ -1226,6 +1051,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_unregistered),
 		cmocka_unit_test(test_new_connection_wanted),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_each_refusal),
 		cmocka_unit_test(test_refused_by_goaway),
 		cmocka_unit_test(test_other_identity),
 		cmocka_unit_test(test_intercepted),
@@ -1236,6 +1062,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_no_such_name),
 		cmocka_unit_test(test_down_and_up),
+		cmocka_unit_test(test_pauses_between_dials),
 		cmocka_unit_test(test_mute_server),
 		cmocka_unit_test(test_not_http2),
 		cmocka_unit_test(test_ping),

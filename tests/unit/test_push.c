@@ -1,7 +1,9 @@
 /*
  * Tests of daemon/mdm/push: what is asked, what each answer means
  *
- * The connection is a stand-in in this file, so that every answer of Apple's can be given at will.
+ * The connection is a stand-in in this file, so that every answer of Apple's can be given at will,
+ * and so are the clock and the timers (linked with --wrap): hours of back-off pass at once, and to
+ * the millisecond.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,6 +26,89 @@
 #include "pki/key.h"
 
 #define LINES_MAX 4
+#define FOR_EVER (INT64_MAX / 2)
+
+/* ---- clock and timers ---- */
+
+struct loop_timer {
+	void (*fn)(void *arg);
+	void *arg;
+	int64_t due;
+	struct loop_timer *next;
+};
+
+static int64_t now_ms;
+static struct loop_timer *timers;
+
+int64_t __wrap_clock_mono_ms(void);
+struct loop_timer *__wrap_loop_timer_new(struct loop *l, void (*fn)(void *arg), void *arg);
+void __wrap_loop_timer_set(struct loop_timer *t, int64_t ms);
+void __wrap_loop_timer_stop(struct loop_timer *t);
+void __wrap_loop_timer_free(struct loop_timer *t);
+
+int64_t
+__wrap_clock_mono_ms(void)
+{
+	return now_ms;
+}
+
+struct loop_timer *
+__wrap_loop_timer_new(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	struct loop_timer *t = xcalloc(1, sizeof(*t));
+
+	(void)l;
+	*t = (struct loop_timer){ fn, arg, FOR_EVER, timers };
+	timers = t;
+	return t;
+}
+
+void
+__wrap_loop_timer_set(struct loop_timer *t, int64_t ms)
+{
+	t->due = now_ms + ms;
+}
+
+void
+__wrap_loop_timer_stop(struct loop_timer *t)
+{
+	t->due = FOR_EVER;
+}
+
+void
+__wrap_loop_timer_free(struct loop_timer *t)
+{
+	struct loop_timer **at = &timers;
+
+	if (!t)
+		return;
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	free(t);
+}
+
+/* Time goes on, and what is due happens when it is. */
+static void
+pass(int64_t ms)
+{
+	int64_t end = now_ms + ms;
+	struct loop_timer *t, *first;
+
+	for (;;) {
+		for (first = t = timers; t; t = t->next)
+			if (t->due < first->due)
+				first = t;
+		if (!first || first->due > end)
+			break;
+		now_ms = first->due > now_ms ? first->due : now_ms;
+		first->due = FOR_EVER;
+		first->fn(first->arg);
+	}
+	now_ms = end;
+}
+
+/* ---- the connection ---- */
 
 /* One stand-in connection. */
 struct apns {
@@ -168,20 +253,12 @@ count_events(const struct log_record *r)
 struct scene {
 	struct kit *k;
 	struct kit_device d;
-	struct loop_timer *stop;
 };
-
-static void
-stop(void *arg)
-{
-	loop_stop(((struct scene *)arg)->k->m.loop);
-}
 
 static void
 run(struct scene *s, int64_t ms)
 {
-	loop_timer_set(s->stop, ms);
-	assert_int_equal(loop_run(s->k->m.loop), 0);
+	pass(ms);
 	assert_int_equal(store_commit(s->k->m.store), 0);
 }
 
@@ -194,8 +271,7 @@ setup(void **ctx)
 	memset(said, 0, sizeof(said));
 	log_set_sink(count_events);
 	s->k = kit_new();
-	s->k->m.loop = loop_new();
-	s->stop = loop_timer_new(s->k->m.loop, stop, s);
+	now_ms = 1000000;
 	kit_device_init(&s->d, s->k, "AA", "SER1", &fresh);
 	kit_enroll(&s->d);
 	pusher_new(&s->k->m);
@@ -213,8 +289,7 @@ teardown(void **ctx)
 	pusher_free(s->k->m.pusher);
 	assert_null(lines[0]);
 	log_set_sink(NULL);
-	loop_timer_free(s->stop);
-	loop_free(s->k->m.loop);
+	assert_null(timers);
 	kit_device_free(&s->d);
 	kit_free(s->k);
 	free(s);
@@ -272,8 +347,7 @@ queued_commands_ask_after_the_commit(void **ctx)
 	assert_int_equal(command_from_words("ProfileList", NULL, 0, &c, &why), 0);
 	assert_int_equal(mdm_enqueue(&s->k->m, &id, 1, &c, &o, &fault), 1);
 	command_free(&c);
-	loop_timer_set(s->stop, 20);
-	loop_run(s->k->m.loop);
+	pass(20);
 	assert_int_equal(lines[0]->pushes, 0);
 	assert_int_equal(store_commit(s->k->m.store), 0);
 	run(s, 20);
@@ -436,18 +510,158 @@ gone_is_not_judged_by_a_clock_that_may_be_wrong(void **ctx)
 	assert_int_equal(said[EV_CLOCK_DOUBTED], 1);
 }
 
+/* The push in flight is answered so, and repeated after `seconds`: not a millisecond before. */
+static void
+expect_again(struct scene *s, int status, const char *reason, int64_t seconds)
+{
+	unsigned pushes = lines[0]->pushes;
+
+	answer(lines[0], APNS_REJECTED, status, reason, 0);
+	run(s, seconds * 500);
+	pusher_ask(&s->k->m, "AA", false); /* shortens nothing */
+	run(s, seconds * 1000 - seconds * 500 - 1);
+	assert_int_equal(lines[0]->pushes, pushes);
+	run(s, 1);
+	assert_int_equal(lines[0]->pushes, pushes + 1);
+}
+
+/* Apple: after a 5xx 15 minutes, then doubled; a day is the end. */
 static void
 faults_of_apple_are_waited_out(void **ctx)
+{
+	static const int64_t waits[] = { 900, 1800, 3600, 7200, 14400, 28800, 57600, 86400, 86400 };
+	struct scene *s = *ctx;
+	size_t i;
+
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
+		expect_again(s, i % 2 ? 500 : 503,
+			i % 2 ? "InternalServerError" : "ServiceUnavailable", waits[i]);
+	/* one that is taken makes good for all of them */
+	answer(lines[0], APNS_ACCEPTED, 200, "", 0);
+	run(s, PUSH_COALESCE_MS + 300);
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	expect_again(s, 502, "", 900);
+	answer(lines[0], APNS_ACCEPTED, 200, "", 0);
+}
+
+/* 429 is about one device: the others are pushed as ever. */
+static void
+too_many_pushes_slow_down_one_device(void **ctx)
+{
+	static const struct kit_issue fresh;
+	struct scene *s = *ctx;
+	struct kit_device other;
+	unsigned pushes;
+
+	kit_device_init(&other, s->k, "BB", "SER2", &fresh);
+	kit_enroll(&other);
+	run(s, PUSH_COALESCE_MS);
+	if (lines[0]->tag)
+		answer(lines[0], APNS_ACCEPTED, 200, "", 0);
+	run(s, PUSH_COALESCE_MS + 300);
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	expect_again(s, 429, "TooManyRequests", 60);
+	expect_again(s, 429, "TooManyProviderTokenUpdates", 120);
+	answer(lines[0], APNS_REJECTED, 429, "TooManyRequests", 0);
+	pushes = lines[0]->pushes;
+	pusher_ask(&s->k->m, "BB", false);
+	run(s, 20);
+	assert_int_equal(lines[0]->pushes, pushes + 1);
+	answer(lines[0], APNS_ACCEPTED, 200, "", 0);
+	run(s, 239000);
+	assert_int_equal(lines[0]->pushes, pushes + 1);
+	run(s, 1000);
+	assert_int_equal(lines[0]->pushes, pushes + 2);
+	kit_device_free(&other);
+}
+
+/* A new connection is all that is wanted: the push goes out by it a second later. */
+static void
+a_server_that_leaves_is_asked_again(void **ctx)
 {
 	struct scene *s = *ctx;
 
 	pusher_ask(&s->k->m, "AA", false);
 	run(s, 20);
-	answer(lines[0], APNS_REJECTED, 503, "ServiceUnavailable", 0);
-	/* further asks do not shorten the 15 minutes */
-	pusher_ask(&s->k->m, "AA", false);
-	run(s, PUSH_COALESCE_MS + 300);
-	assert_int_equal(lines[0]->pushes, 1);
+	expect_again(s, 400, "IdleTimeout", 1);
+	expect_again(s, 503, "Shutdown", 2);
+}
+
+/* What is said to be our fault is not repeated, whichever it is. */
+static void
+faults_of_ours_are_not_repeated(void **ctx)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} ours[] = { { 400, "BadCollapseId" }, { 400, "BadExpirationDate" },
+		{ 400, "BadMessageId" }, { 400, "BadPriority" }, { 400, "DuplicateHeaders" },
+		{ 400, "InvalidPushType" }, { 400, "MissingTopic" }, { 400, "MissingDeviceToken" },
+		{ 400, "PayloadEmpty" }, { 404, "BadPath" }, { 405, "MethodNotAllowed" },
+		{ 413, "PayloadTooLarge" } };
+	struct scene *s = *ctx;
+	struct enrollment *e;
+	size_t i;
+
+	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		pusher_ask(&s->k->m, "AA", false);
+		run(s, 20);
+		assert_int_equal(lines[0]->pushes, i + 1);
+		answer(lines[0], APNS_REJECTED, ours[i].status, ours[i].reason, 0);
+		run(s, 2 * 86400 * INT64_C(1000));
+		assert_int_equal(lines[0]->pushes, i + 1);
+	}
+	e = kit_load(s->k, "AA");
+	assert_false(e->token_bad);
+	assert_int_equal(e->unanswered, 0);
+	enrollment_free(e);
+	assert_in_range(said[EV_PUSH_FAILED], 1, i);
+}
+
+/* 403, and a topic that is not the certificate's: no push until there is another certificate. */
+static void
+refusals_stop_pushing(void **ctx)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} refusals[] = { { 403, "BadCertificate" }, { 403, "BadCertificateEnvironment" },
+		{ 403, "Forbidden" }, { 403, "ExpiredProviderToken" },
+		{ 403, "InvalidProviderToken" }, { 403, "MissingProviderToken" },
+		{ 403, "UnrelatedKeyIdInToken" }, { 403, "BadEnvironmentKeyIdInToken" },
+		{ 400, "BadTopic" }, { 400, "TopicDisallowed" } };
+	struct scene *s = *ctx;
+	struct pusher_numbers n;
+	size_t i;
+
+	for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		pusher_free(s->k->m.pusher);
+		memset(said, 0, sizeof(said));
+		pusher_new(&s->k->m);
+		change_state(lines[0], APNS_CONNECTED);
+		pusher_ask(&s->k->m, "AA", false);
+		run(s, PUSH_COALESCE_MS);
+		assert_int_equal(lines[0]->pushes, 1);
+		answer(lines[0], APNS_REJECTED, refusals[i].status, refusals[i].reason, 0);
+		change_state(lines[0], APNS_REFUSED);
+		assert_in_range(said[EV_PUSH_REFUSED], 1, 2);
+		pusher_ask(&s->k->m, "AA", false);
+		run(s, 30 * 86400 * INT64_C(1000));
+		pusher_ask(&s->k->m, "AA", true);
+		run(s, 86400 * INT64_C(1000));
+		assert_int_equal(lines[0]->pushes, 1);
+		pusher_numbers(&s->k->m, &n);
+		assert_int_equal(n.waiting, 1);
+		/* what waits goes out when Apple takes one again */
+		change_state(lines[0], APNS_CONNECTED);
+		run(s, PUSH_COALESCE_MS);
+		assert_int_equal(lines[0]->pushes, 2);
+		answer(lines[0], APNS_ACCEPTED, 200, "", 0);
+	}
 }
 
 static void
@@ -545,6 +759,10 @@ main(void)
 		TEST(gone_removes_nobody_after_a_restore),
 		TEST(gone_is_not_judged_by_a_clock_that_may_be_wrong),
 		TEST(faults_of_apple_are_waited_out),
+		TEST(too_many_pushes_slow_down_one_device),
+		TEST(a_server_that_leaves_is_asked_again),
+		TEST(faults_of_ours_are_not_repeated),
+		TEST(refusals_stop_pushing),
 		TEST(a_refused_certificate_gives_way_to_the_next),
 		TEST(lines_follow_the_certificates),
 		TEST(a_restart_asks_those_with_waiting_commands),
