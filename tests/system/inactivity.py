@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import urllib.request
 
 from bed import BUILD, SLOW, Bed, Tap, await_, free_port, run
@@ -51,8 +52,11 @@ def lock_after_by_file_replace(t):
         t.equal(inactive(bed), 0, 'with 30 days nobody is inactive')
         t.equal(bed.status()['inactivity']['clocks'][0]['runs'], True, 'the service clock runs')
 
+        began = time.monotonic()
         bed.write_conf(settings.replace('30d', '24h'))
         await_(lambda: inactive(bed) == SILENT, 'all silent devices to become Inactive', 60)
+        took = time.monotonic() - began
+        t.ok(took < 60 * SLOW, f'within a minute of the change ({took:.1f} s)')
         ids = sorted(d['id'] for d in devices(bed, '--state', 'inactive'))
         t.equal(ids, sorted(f'OLD-{i}' for i in range(COUNT - SILENT, COUNT)), 'exactly the silent ones are Inactive')
         t.equal(len(devices(bed, '--locked')), SILENT, 'and locked')
@@ -69,7 +73,10 @@ def lock_after_by_file_replace(t):
         bed.write_conf(settings)
         at = rounds()
         await_(lambda: rounds() > at and bed.status()['inactivity']['lock_after'] == '30d', 'the way back', 60)
-        t.equal(inactive(bed), SILENT, 'back to 30 days unlocks nobody')
+        t.equal(inactive(bed), SILENT, 'back to 30 days brings nobody back')
+        t.equal(sorted(d['id'] for d in devices(bed, '--locked')), ids, 'and unlocks nobody')
+        t.equal(bed.ctl('access', 'OLD-900', check=False).stdout.strip(), 'denied: locked', 'the gate denies as before')
+        t.equal(bed.journal().count('is inactive and its access is locked'), SILENT, 'and no further line is written')
 
         listed = devices(bed, '--inactive-for', '1d')
         t.equal(len(listed), SILENT, 'devices --inactive-for 1d lists those')

@@ -2,10 +2,11 @@
  * old-fleet - writes a fleet with a past into the store of a daemon that does not run: for tests
  * that cannot wait for days
  *
- *   old-fleet STATE STORE_KEY TOPIC COUNT SILENT DAYS
+ *   old-fleet STATE STORE_KEY TOPIC COUNT SILENT DAYS [REFRESHED]
  *
  * COUNT devices OLD-0 ... answered a moment ago, but the last SILENT of them were asked DAYS ago
- * and did not answer; the topic's service clock ran all the time.
+ * and did not answer; the topic's service clock ran all the time.  Their system information is
+ * REFRESHED days old (0).  100,000 take a few seconds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@ read_key(const char *path)
 }
 
 static int
-add_device(struct store *s, long i, const char *topic, bool silent, int64_t days)
+add_device(struct store *s, long i, const char *topic, int64_t silent_days, int64_t refreshed)
 {
 	int64_t now = clock_wall();
 	char *id = xasprintf("OLD-%ld", i);
@@ -52,12 +53,12 @@ add_device(struct store *s, long i, const char *topic, bool silent, int64_t days
 	buf_printf(&e->token, "token of the device %012ld", i);
 	e->magic = xstrdup("magic");
 	e->token_time = e->enrolled_at;
-	e->last_seen = silent ? now - days * DAY : now;
+	e->last_seen = now - silent_days * DAY;
 	e->last_push = now;
-	e->unanswered_since = silent ? 1 : 0;
-	e->unanswered = silent ? (unsigned)days : 0;
+	e->unanswered_since = silent_days > 0;
+	e->unanswered = (unsigned)silent_days;
 	for (size_t k = 0; k < ENROLLMENT_REFRESH; k++)
-		e->refreshed[k] = now;
+		e->refreshed[k] = now - refreshed * DAY;
 	rc = enrollment_save(s, e);
 	enrollment_free(e);
 	free(id);
@@ -82,14 +83,15 @@ main(int argc, char **argv)
 	struct store_options o = { 0 };
 	struct store *s;
 	char *why = NULL;
-	long count, silent, days, i;
+	long count, silent, days, refreshed, i;
 	int rc;
 
-	if (argc != 7)
+	if (argc != 7 && argc != 8)
 		return EX_USAGE;
 	count = strtol(argv[4], NULL, 10);
 	silent = strtol(argv[5], NULL, 10);
 	days = strtol(argv[6], NULL, 10);
+	refreshed = argc == 8 ? strtol(argv[7], NULL, 10) : 0;
 	o.directory = argv[1];
 	o.seal = read_key(argv[2]);
 	if (!o.seal || store_open(&o, &s, &why) < 0) {
@@ -98,7 +100,7 @@ main(int argc, char **argv)
 	}
 	rc = add_clock(s, argv[3], days * DAY + 1);
 	for (i = 0; i < count && rc == 0; i++) {
-		rc = add_device(s, i, argv[3], i >= count - silent, days);
+		rc = add_device(s, i, argv[3], i >= count - silent ? days : 0, refreshed);
 		if (rc == 0 && i % BATCH == BATCH - 1)
 			rc = store_commit(s);
 	}
