@@ -1,8 +1,9 @@
 """webhook.py - events reach their receiver: key by key, signed, in order, through failures of either side
 
-CORDON_WEBHOOK_EVENTS (default 48) and CORDON_WEBHOOK_KILLS (default 3) are the size of the last test.
+CORDON_WEBHOOK_EVENTS (default 150: messages that devices send) and CORDON_WEBHOOK_KILLS (default 5) are the size of the last test.
 """
 import base64
+import collections
 import hashlib
 import hmac
 import http.server
@@ -13,10 +14,11 @@ import random
 import threading
 import time
 
-from bed import SLOW, Bed, Tap, await_, free_port
+from bed import BUILD, SLOW, Bed, Tap, await_, free_port
 
-EVENTS = int(os.environ.get('CORDON_WEBHOOK_EVENTS', '48'))
-KILLS = int(os.environ.get('CORDON_WEBHOOK_KILLS', '3'))
+EVENTS = int(os.environ.get('CORDON_WEBHOOK_EVENTS', '150'))
+KILLS = int(os.environ.get('CORDON_WEBHOOK_KILLS', '5'))
+WAVE, THREADS = max(8, min(100, EVENTS // 16)), 8  # devices at a time, requests at a time
 KEY = b'a key of the webhook'
 
 
@@ -205,8 +207,48 @@ def bad_receivers(t):
     other.close()
 
 
+def sent_by(path):
+    """What each device sent and the server acknowledged, in its order: (topic, status, UUID)."""
+    sent = collections.defaultdict(list)
+    for line in open(path):
+        step = json.loads(line) if line.endswith('\n') else {}
+        kind = {'authenticate': ('mdm.Authenticate', None, None), 'token-update': ('mdm.TokenUpdate', None, None),
+                'idle': ('mdm.Connect', 'Idle', None),
+                'report': ('mdm.Connect', step.get('status'), step.get('uuid'))}.get(step.get('step'))
+        if kind:
+            sent[step['udid']].append(kind)
+    return sent
+
+
+def delivered_to(receiver):
+    """The first delivery of each event of a device, in the order in which they came."""
+    first, seen = collections.defaultdict(list), set()
+    for e in receiver.events:
+        inner = e.get('acknowledge_event') or e.get('checkin_event')
+        if inner and e['event_id'] not in seen:
+            first[inner['ids']['id']].append((e['topic'], inner.get('status'), inner.get('command_uuid')))
+        seen.add(e['event_id'])
+    return first, len(seen)
+
+
+def beside(sent, delivered):
+    """How many events of a device came beside those of acknowledged messages; None when one of these is missing or out of place."""
+    rest = iter(delivered)
+    return len(delivered) - len(sent) if all(any(e == kind for e in rest) for kind in sent) else None
+
+
+def fleet(bed, wave, journal, link):
+    return bed.begin('fleet', f'{BUILD}/tests/device/fake-device', 'fleet', '--first', 1 + wave * WAVE, '--count', WAVE, '--link', link,
+                     '--concurrency', THREADS, '--keys', 4, '--public-roots', bed.roots(), '--commands', 3, '--patience', 120,
+                     '--journal', journal)
+
+
+def lines_of(path):
+    return sum(1 for _ in open(path)) if os.path.exists(path) else 0
+
+
 def killed(t):
-    """The daemon dies at random while the receiver fails half the time: every event arrives, and the first times are in order."""
+    """The daemon dies at random while devices enroll and answer and the receiver fails half the time: every event arrives, in order."""
     random.seed(6)
     dice, failures_of = random.Random(7), {}
 
@@ -223,43 +265,40 @@ def killed(t):
         bed.everything()
         bed.start()
         bed.connected()
-        names = [f'K{i}' for i in range(min(16, max(4, EVENTS // 30)))]
-        for name in names:
-            bed.enroll(name)
-        sent, kills = {name: 0 for name in names}, 0
-        at = sorted(random.sample(range(EVENTS), min(KILLS, EVENTS)))
-        polls = threading.Lock()
+        journal, link = f'{bed.dir}/acked.jsonl', bed.link('--uses', 'any')
+        at, kills, wave, during, failed = sorted(random.sample(range(EVENTS), min(KILLS, EVENTS))), 0, 0, 0, 0
         started = time.monotonic()
-        for i in range(EVENTS):
-            if at and i == at[0]:
-                at.pop(0)
-                time.sleep(random.random() * 0.2)  # where in its work it dies is left to chance
-                bed.kill()
-                bed.start()
-                kills += 1
-            name = names[i % len(names)]
-            with polls:
-                bed.device(name, 'poll')
-            sent[name] += 1
+        devices = fleet(bed, wave, journal, link)
+        while at or lines_of(journal) < EVENTS:
+            if devices.poll() is not None:
+                failed += devices.returncode != 0
+                wave += 1
+                devices = fleet(bed, wave, journal, link)
+            if not at or lines_of(journal) < at[0]:
+                time.sleep(0.01)
+                continue
+            at.pop(0)
+            time.sleep(random.random() * 0.1)  # where in its work it dies is left to chance
+            during += devices.poll() is None
+            bed.kill()
+            bed.start()
+            kills += 1
+        failed += devices.wait(240) != 0
+        t.equal(failed, 0, f'{(wave + 1) * WAVE} devices enrolled and answered, though {during} of {kills} kills met them at it')
         await_(lambda: state(bed)['waiting'] == 0, 'the delivery of everything', 60 + EVENTS // 20)
         bed.kill()
         bed.start()
         drained(bed)
-        for name in names:
-            seen, order = set(), []
-            for e in receiver.events:
-                inner = e.get('acknowledge_event') or e.get('checkin_event') or {}
-                if inner.get('ids', {}).get('id') == f'00008110-{name}' and e['event_id'] not in seen:
-                    seen.add(e['event_id'])
-                    order.append((e['created_at'], e['topic']))
-            idle = sum(1 for _, topic in order if topic == 'mdm.Connect')
-            if not (idle >= sent[name] and order == sorted(order, key=lambda o: o[0]) and
-                    [o[1] for o in order[:2]] == ['mdm.Authenticate', 'mdm.TokenUpdate']):
-                t.ok(False, f'{name}: all of {sent[name]} sessions in order', order)
-        unique = len({e['event_id'] for e in receiver.events})
+        sent, (delivered, unique) = sent_by(journal), delivered_to(receiver)
+        more = {udid: beside(list_, delivered[udid]) for udid, list_ in sent.items()}
+        for udid in [u for u, n in more.items() if n is None]:
+            t.ok(False, f'{udid}: what it sent arrived in its order', f'sent      {sent[udid]}\ndelivered {delivered[udid]}')
+        acked, unanswered = sum(map(len, sent.values())), sum(n for n in more.values() if n)
+        t.ok(acked >= EVENTS and None not in more.values() and set(sent) == set(delivered),
+             f'{kills} kills: all of {acked} acknowledged messages of {len(sent)} devices arrived, in order of each device')
+        t.ok(unanswered <= THREADS * (kills + 1), f'{unanswered} events beside them: a kill leaves at most {THREADS} requests unanswered')
         failures = sum(1 for status, _, _ in receiver.raw if status != 200)
-        t.ok(unique >= EVENTS, f'{EVENTS} sessions, {kills} kills: {unique} events, each at least once and in order of its device')
-        t.ok(failures > unique // 4, f'though {failures} of {len(receiver.raw)} posts were answered 500')
+        t.ok(failures > unique // 4, f'{unique} events in all, though {failures} of {len(receiver.raw)} posts were answered 500')
         print(f'# {time.monotonic() - started:.0f} s')
         t.equal(state(bed)['dropped'], 0, 'nothing was dropped')
     receiver.close()
