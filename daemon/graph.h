@@ -53,10 +53,11 @@ void reload_check_name(struct graph *g);
 struct conf *reload_first_conf(struct graph *g);
 void reload_keep_good(
 	struct graph *g); /* keeps the first configuration, once the state directory is there */
-void reload_store_key(struct graph *g); /* the key that seals secrets, as soon as it is there */
-void reload_look(void *arg);		/* configuration and certificates anew; arg: the graph */
-void reload_scan_now(struct graph *g);	/* at start: scans and adopts before it returns */
-void reload_watch(struct graph *g);	/* the paths that matter now */
+void reload_judge_sealed(struct graph *g); /* counts what store.key does not open, and says it */
+void reload_store_key(struct graph *g);	   /* the key that seals secrets, as soon as it is there */
+void reload_look(void *arg);		   /* configuration and certificates anew; arg: the graph */
+void reload_scan_now(struct graph *g);	   /* at start: scans and adopts before it returns */
+void reload_watch(struct graph *g);	   /* the paths that matter now */
 void reload_free(struct graph *g);
 
 /* routes.c */

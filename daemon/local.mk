@@ -19,7 +19,9 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/restore.c \
 	daemon/restore.h \
 	daemon/routes.c \
-	daemon/start.c
+	daemon/start.c \
+	daemon/storekey.c \
+	daemon/storekey.h
 
 sbin_PROGRAMS += cordond
 cordond_SOURCES = daemon/main.c

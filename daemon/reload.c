@@ -2,6 +2,7 @@
  * "Reload") */
 #include "graph.h"
 #include "guard.h"
+#include "storekey.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #include "admin/arguments.h"
 #include "admin/notify.h"
+#include "admin/problems.h"
 #include "admin/warn.h"
 #include "admin/webhook.h"
 #include "base/clock.h"
@@ -22,7 +24,6 @@
 #include "mdm/push.h"
 #include "store/meta.h"
 
-#define SEAL_FILE_MAX 4096
 #define JUDGE_MS (3600 * 1000) /* validity is judged anew at least this often */
 
 /* One scan of the certificate directory, owned by the worker while it runs. */
@@ -402,34 +403,37 @@ adopt_tls(struct graph *g)
 	graph_listen_devices(g);
 }
 
+/* At start, and when the key came: a person must know what does not open. */
+void
+reload_judge_sealed(struct graph *g)
+{
+	struct sealed_counts *n = &g->admin.sealed;
+	struct buf text = BUF_INIT;
+
+	if (sealed_judge(g->admin.mdm.store, n) < 0)
+		log_error("%s: what is sealed there cannot be counted", g->boot->state);
+	if (problems_sealed(&g->admin, &text))
+		log_event(EV_SECRETS_SHUT, NO_FIELDS, "%s", buf_str(&text));
+	buf_free(&text);
+}
+
 /* store.key comes with the SSC, so a daemon that waited for it gets it now. */
 void
 reload_store_key(struct graph *g)
 {
-	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-	unsigned char key[SEAL_KEY_LEN];
-	struct buf content = BUF_INIT;
 	char *path;
 	int err;
 
 	if (g->seal)
 		return;
-	path = xasprintf("%s/store.key", credentials ? credentials : "");
-	if (!credentials || !file_exists(path)) {
-		free(path);
-		path = xasprintf("%s/store.key", g->admin.mdm.conf->certificates);
-	}
-	err = file_read(path, SEAL_FILE_MAX, &content, NULL);
-	if (err == 0 && (err = seal_key_parse(buf_bytes(&content), key)) == 0) {
-		g->seal = seal_new(key);
-		if (g->seal && g->admin.mdm.store)
-			store_set_seal(g->admin.mdm.store, g->seal);
-		OPENSSL_cleanse(key, sizeof(key));
+	err = store_key_read(g->admin.mdm.conf->certificates, &g->seal, &path);
+	if (err == 0 && g->admin.mdm.store) {
+		store_set_seal(g->admin.mdm.store, g->seal);
+		reload_judge_sealed(g);
 	}
 	if (err < 0 && err != -ENOENT)
 		log_warn("%s: the key that seals secrets cannot be used: %s", path,
-			err == -EINVAL ? "it is not one line of 64 hex digits" : strerror(-err));
-	buf_wipe(&content);
+			store_key_words(err));
 	free(path);
 }
 

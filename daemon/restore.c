@@ -1,5 +1,6 @@
 /* restore.c - cordond --restore: a backup into an empty state directory */
 #include "restore.h"
+#include "storekey.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "store/backup.h"
-#include "store/meta.h"
+#include "store/sealed.h"
 #include "store/store.h"
 
 static struct stat owner; /* of the state directory: nftw passes nothing on */
@@ -39,20 +40,35 @@ give_to_owner(const char *state)
 	return nftw(state, give, 16, FTW_PHYS) < 0 ? -errno : 0;
 }
 
-/* What Apple says of tokens from before is not believed for a while (mdm/push.c). */
-static int
-note_restored(const char *state, char **why)
+/* How many secrets are in it, and whether the key that is here opens them. */
+static void
+say_secrets(const struct conf *c)
 {
-	struct store_options o = { .directory = state };
+	struct seal *seal = NULL;
+	char *path = NULL, *why = NULL;
+	int err = store_key_read(c->certificates, &seal, &path);
+	struct store_options o = { .directory = c->state, .seal = seal };
+	struct sealed_counts n = { 0 };
 	struct store *s = NULL;
-	int err = store_open(&o, &s, why);
 
-	if (err == 0)
-		err = meta_put_int(s, "restored-at", clock_wall());
-	if (err == 0)
-		err = store_commit(s);
+	if (err < 0 && err != -ENOENT)
+		fprintf(stderr, "cordond: %s: %s\n", path, store_key_words(err));
+	if (store_open(&o, &s, &why) < 0 || sealed_count(s, &n) < 0)
+		fprintf(stderr, "cordond: its secrets cannot be counted: %s\n",
+			why ? why : "the store cannot be read");
+	else if (n.secrets_shut + n.push_tokens_shut == 0)
+		printf("%zu secrets and the push tokens of %zu enrollments are in it%s%s.\n",
+			n.secrets, n.push_tokens, seal ? ", and open with " : "", seal ? path : "");
+	else
+		printf("%zu of %zu secrets and the push tokens of %zu of %zu enrollments do not "
+		       "open: %s%s.  They need the store.key of the server that made the backup; "
+		       "all else works without it.\n",
+			n.secrets_shut, n.secrets, n.push_tokens_shut, n.push_tokens, path,
+			seal ? " is another key" : " is missing");
 	store_close(s);
-	return err;
+	seal_free(seal);
+	free(path);
+	free(why);
 }
 
 static int
@@ -64,18 +80,19 @@ restore(const struct conf *c, const char *backup)
 
 	if (err == 0)
 		err = backup_restore(backup, c->state, &made_at, &why);
-	if (err == 0)
-		err = note_restored(c->state, &why);
-	if (err == 0)
-		err = give_to_owner(c->state);
-	if (err < 0)
+	if (err < 0) {
 		fprintf(stderr, "cordond: nothing is restored: %s\n", why ? why : strerror(-err));
-	else
-		printf("%s holds the backup of %s now.  Secrets in it open with the store.key of "
-		       "that server only: put it into %s.\n",
-			c->state, clock_date(made_at, date, sizeof(date)), c->certificates);
-	free(why);
-	return err < 0 ? EX_DATAERR : EX_OK;
+		free(why);
+		return EX_DATAERR;
+	}
+	printf("%s holds the backup of %s now.\n", c->state,
+		clock_date(made_at, date, sizeof(date)));
+	say_secrets(c);
+	err = give_to_owner(c->state);
+	if (err < 0)
+		fprintf(stderr, "cordond: %s: its files could not be given to its owner: %s\n",
+			c->state, strerror(-err));
+	return err < 0 ? EX_OSERR : EX_OK;
 }
 
 int

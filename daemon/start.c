@@ -411,6 +411,8 @@ start_core(struct graph *g)
 	status = open_store(g);
 	if (status == 0)
 		reload_check_name(g);
+	if (status == 0)
+		reload_judge_sealed(g);
 	return status;
 }
 

@@ -9,6 +9,7 @@
 
 #include "admin/metrics.h"
 #include "mdm/mdm.h"
+#include "store/sealed.h"
 
 struct backup;
 struct bulk;
@@ -27,7 +28,9 @@ struct admin {
 			       know; NULL: none */
 	size_t refused_name_devices;		 /* enrolled when it was refused */
 	size_t identities_near, identities_over; /* of devices: about to expire, expired */
-	bool listening;				 /* the device listener is open */
+	struct sealed_counts
+		sealed; /* what store.key does not open, as of the start or its coming */
+	bool listening; /* the device listener is open */
 	struct metrics metrics;
 	struct schema *schema; /* the table of commands; NULL: none */
 	char *schema_fault;    /* why it could not be read; NULL */

@@ -108,6 +108,10 @@ make(struct backup *b, struct http_request *r)
 	free(b->actor);
 	b->actor = buf_steal_str(&actor);
 	b->waits = r;
+	/* The backup has the last responses of now, and not of a minute ago. */
+	while (roster_flush(b->a->mdm.roster, b->a->mdm.store) == 1)
+		if (store_commit(b->a->mdm.store) < 0)
+			break;
 	if (store_backup(b->a->mdm.store, made, b) < 0) {
 		b->waits = NULL;
 		answer_error(r, 503, "the store cannot make a backup now");

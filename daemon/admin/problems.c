@@ -79,19 +79,37 @@ store(struct admin *a, json_t *list)
 	buf_free(&text);
 }
 
+bool
+problems_sealed(const struct admin *a, struct buf *out)
+{
+	const struct sealed_counts *n = &a->sealed;
+	bool key = store_sealed(a->mdm.store), ssc = a->mdm.certs && a->mdm.certs->ssc.chain;
+
+	if (n->secrets_shut + n->push_tokens_shut == 0 && (key || !ssc))
+		return false;
+	if (key)
+		buf_printf(out,
+			"store.key is not the one that sealed all that is in %s: %zu secrets and "
+			"the push tokens of %zu enrollments do not open. ",
+			a->mdm.conf->state, n->secrets_shut, n->push_tokens_shut);
+	else
+		buf_printf(out,
+			"There is no store.key: secrets and answers in %s can neither be read nor "
+			"kept; %zu secrets and the push tokens of %zu enrollments do not open. ",
+			a->mdm.conf->state, n->secrets_shut, n->push_tokens_shut);
+	buf_printf(out,
+		"Put the right one back into %s, from where it is kept beside the backup%s.",
+		a->mdm.conf->certificates, key ? ", and restart" : "");
+	return true;
+}
+
 static void
 sealing_key(struct admin *a, json_t *list)
 {
 	struct buf text = BUF_INIT;
 
-	if (!a->mdm.certs->ssc.chain || store_sealed(a->mdm.store))
-		return;
-	buf_printf(&text,
-		"There is no store.key: secrets and answers in %s can neither be read nor kept. "
-		"Put it "
-		"back into %s, from where it is kept beside the backup.",
-		a->mdm.conf->state, a->mdm.certs->directory);
-	add(list, &text);
+	if (problems_sealed(a, &text))
+		add(list, &text);
 	buf_free(&text);
 }
 

@@ -13,5 +13,7 @@ json_t *problems_json(struct admin *a, int64_t now);
  * when the text says what does.
  */
 json_t *problems_steps(struct admin *a, int64_t now);
+/* The sentence about secrets that do not open; false when all do. */
+bool problems_sealed(const struct admin *a, struct buf *out);
 
 #endif

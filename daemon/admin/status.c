@@ -193,8 +193,9 @@ configuration_json(const struct admin *a)
 }
 
 static json_t *
-store_json(struct store *s)
+store_json(const struct admin *a)
 {
+	const struct store *s = a->mdm.store;
 	struct store_numbers n;
 	json_t *j = json_object();
 
@@ -206,6 +207,10 @@ store_json(struct store *s)
 	json_object_set_new(j, "log_bytes", json_integer((json_int_t)n.log_bytes));
 	json_object_set_new(j, "checkpoints", json_integer((json_int_t)n.checkpoints));
 	json_object_set_new(j, "last_checkpoint", json_time(n.last_checkpoint));
+	json_object_set_new(j, "key", json_boolean(store_sealed(s)));
+	json_object_set_new(j, "secrets_shut", json_integer((json_int_t)a->sealed.secrets_shut));
+	json_object_set_new(
+		j, "push_tokens_shut", json_integer((json_int_t)a->sealed.push_tokens_shut));
 	return j;
 }
 
@@ -255,7 +260,7 @@ status_json(struct admin *a)
 	json_object_set_new(j, "inactivity", inactivity_json(a));
 	json_object_set_new(j, "certificates", certificates_json(a->mdm.certs, now));
 	json_object_set_new(j, "configuration", configuration_json(a));
-	json_object_set_new(j, "store", store_json(a->mdm.store));
+	json_object_set_new(j, "store", store_json(a));
 	json_object_set_new(j, "webhook", webhook_json(a->webhook));
 	json_object_set_new(j, "declarative", declarative_json(&a->mdm));
 	buf_free(&missing);

@@ -72,6 +72,7 @@
 	X(STORE_RECOVERED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0061", 5, false)     \
 	X(STORE_FAULT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0062", 2, false)         \
 	X(LIMIT_HIT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0063", 4, false)           \
+	X(SECRETS_SHUT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0068", 3, false)        \
 	X(WEBHOOK_FAILING, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0072", 4, false)     \
 	X(WEBHOOK_DROPPED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0073", 4, false)     \
 	X(DECLARATIVE_FAILING, "c0a1d0c5f7e04b1e9a3f0d5e6b7a007a", 4, false) \

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "base/mem.h"
 #include "store/dbhead.h"
 #include "store/internal.h"
+#include "store/meta.h"
 #include "store/segment.h"
 
 #define MAGIC "CORDONBK"
@@ -463,22 +465,67 @@ read_all(struct reader *r)
 }
 
 static bool
-has_store(const char *directory)
+has_store(int dir)
 {
 	static const char *const remains[] = { DBFILE_NAME, FILES };
-	int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	uint64_t *numbers = NULL;
 	size_t count = 0;
 	bool has = false;
 
-	if (dir < 0)
-		return false;
 	segment_list(dir, &numbers, &count);
 	free(numbers);
 	for (size_t i = 0; i < sizeof(remains) / sizeof(remains[0]); i++)
 		has = has || faccessat(dir, remains[i], F_OK, 0) == 0;
-	close(dir);
 	return has || count > 0;
+}
+
+static void
+remove_files(const char *directory)
+{
+	char *path = xasprintf("%s/" FILES, directory);
+	DIR *dir = opendir(path);
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (is_large(e->d_name))
+			unlinkat(dirfd(dir), e->d_name, 0);
+	if (dir)
+		closedir(dir);
+	rmdir(path);
+	free(path);
+}
+
+/* What an unfinished restore left; not its mark. */
+static void
+undo(const char *directory, int dir)
+{
+	static const char *const made[] = { DBFILE_NAME, DBFILE_NEW, "lock", SEGMENT_SPARE };
+	uint64_t *numbers = NULL;
+	size_t count = 0, i;
+
+	remove_files(directory);
+	segment_list(dir, &numbers, &count);
+	for (i = 0; i < count; i++)
+		segment_remove(dir, numbers[i]);
+	free(numbers);
+	for (i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+		unlinkat(dir, made[i], 0);
+}
+
+/* What Apple says of tokens from before is not believed for a while (mdm/push.c). */
+static int
+note_restored(const char *directory, char **why)
+{
+	struct store_options o = { .directory = directory, .restoring = true };
+	struct store *s = NULL;
+	int err = store_open(&o, &s, why);
+
+	if (err == 0)
+		err = meta_put_int(s, "restored-at", clock_wall());
+	if (err == 0)
+		err = store_commit(s);
+	store_close(s);
+	return err;
 }
 
 static int
@@ -506,6 +553,61 @@ take_in(struct reader *r, const char *directory)
 	return err;
 }
 
+/* Sets the mark and locks it.  0; -EEXIST a store is there; -EBUSY another restores; -errno. */
+static int
+begin(const char *directory, int dir, int *mark)
+{
+	bool again = faccessat(dir, RESTORE_MARK, F_OK, 0) == 0;
+
+	if (!again && has_store(dir))
+		return -EEXIST;
+	*mark = openat(dir, RESTORE_MARK, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*mark < 0)
+		return -errno;
+	if (flock(*mark, LOCK_EX | LOCK_NB) < 0)
+		return -EBUSY;
+	if (again)
+		undo(directory, dir);
+	return fsync(dir) < 0 ? -errno : 0;
+}
+
+/* Takes the mark away, unless remains of a restore could not be. */
+static int
+end(int dir, bool good)
+{
+	if (!good && has_store(dir))
+		return 0;
+	return unlinkat(dir, RESTORE_MARK, 0) < 0 || fsync(dir) < 0 ? -errno : 0;
+}
+
+/* Everything, or the directory as it was. */
+static int
+put_in(struct reader *r, const char *directory, char **why)
+{
+	int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), mark = -1;
+	int err = dir < 0 ? -errno : begin(directory, dir, &mark), ended = 0;
+
+	if (err == 0) {
+		err = take_in(r, directory);
+		if (err == 0)
+			err = note_restored(directory, why);
+		if (err < 0)
+			undo(directory, dir);
+		ended = end(dir, err == 0);
+		err = err < 0 ? err : ended;
+	}
+	if (err == -EEXIST)
+		*why = xasprintf("%s holds a store already: stop the daemon and move it away first",
+			directory);
+	else if (err < 0 && !*why)
+		*why = xasprintf("%s: %s", directory, r->why ? r->why : strerror(-err));
+	if (mark >= 0)
+		close(mark);
+	if (dir >= 0)
+		close(dir);
+	return err;
+}
+
 int
 backup_restore(const char *file, const char *directory, int64_t *made_at, char **why)
 {
@@ -514,17 +616,10 @@ backup_restore(const char *file, const char *directory, int64_t *made_at, char *
 
 	if (err == 0)
 		err = read_all(&r);
-	if (err < 0) {
+	if (err < 0)
 		*why = xasprintf("%s: %s", file, r.why ? r.why : strerror(-err));
-	} else if (has_store(directory)) {
-		err = -EEXIST;
-		*why = xasprintf("%s holds a store already: stop the daemon and move it away first",
-			directory);
-	} else {
-		err = take_in(&r, directory);
-		if (err < 0)
-			*why = xasprintf("%s: %s", directory, r.why);
-	}
+	else
+		err = put_in(&r, directory, why);
 	if (r.fd >= 0)
 		close(r.fd);
 	*made_at = r.made_at;

@@ -161,6 +161,20 @@ unseal(struct store *s, struct bytes key, struct enrollment *e)
 	buf_wipe(&plain);
 }
 
+void
+enrollment_count_sealed(
+	struct store *s, struct bytes key, struct bytes value, size_t *all, size_t *shut)
+{
+	struct enrollment *e;
+
+	if (enrollment_decode(key, value, &e) < 0)
+		return;
+	*all += e->sealed.len > 0;
+	unseal(s, key, e);
+	*shut += e->sealed.len > 0;
+	enrollment_free(e);
+}
+
 int
 enrollment_load(struct store *s, const char *id, struct enrollment **ret)
 {

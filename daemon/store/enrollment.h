@@ -157,4 +157,10 @@ int secret_get(
 	struct store *s, const char *id, unsigned generation, enum secret kind, struct buf *ret);
 int secret_delete(struct store *s, const char *id, unsigned generation, enum secret kind);
 
+/* Of a record's key and value (sealed.c): adds how many sealed things it holds, how many are shut.
+ */
+void secret_count(struct store *s, struct bytes key, struct bytes value, size_t *all, size_t *shut);
+void enrollment_count_sealed(
+	struct store *s, struct bytes key, struct bytes value, size_t *all, size_t *shut);
+
 #endif

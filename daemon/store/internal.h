@@ -10,6 +10,9 @@
 #include "store/task.h"
 #include "store/wal.h"
 
+/* Stands in the state directory for as long as a backup is being restored into it. */
+#define RESTORE_MARK "restoring"
+
 /* A table this many times over its size means that checkpoints cannot keep up: stop. */
 #define TABLE_OVERRUN 4u
 

@@ -36,6 +36,8 @@ daemon_store_libstore_a_SOURCES = \
 	daemon/store/result.h \
 	daemon/store/roster.c \
 	daemon/store/roster.h \
+	daemon/store/sealed.c \
+	daemon/store/sealed.h \
 	daemon/store/secret.c \
 	daemon/store/segment.c \
 	daemon/store/segment.h \

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "store/access.h"
 #include "store/enrollment.h"
 #include "store/fields.h"
@@ -166,4 +167,34 @@ secret_get(struct store *s, const char *id, unsigned generation, enum secret kin
 	buf_free(&value);
 	buf_free(&key);
 	return r == -EINVAL ? -EBADMSG : r;
+}
+
+struct tally {
+	struct store *store;
+	const char *id;
+	size_t *all, *shut;
+};
+
+static int
+try_it(void *arg, struct entry *e)
+{
+	struct tally *t = arg;
+	struct buf key = BUF_INIT, plain = BUF_INIT;
+	struct bytes bound = bound_to(&key, t->id, e->generation, (enum secret)e->kind);
+
+	(*t->all)++;
+	*t->shut += store_unseal(t->store, bound, buf_bytes(&e->sealed), &plain) < 0;
+	buf_wipe(&plain);
+	buf_free(&key);
+	return 0;
+}
+
+void
+secret_count(struct store *s, struct bytes key, struct bytes value, size_t *all, size_t *shut)
+{
+	char *id = xstrndup((const char *)key.data + 1, key.len - 1);
+	struct tally t = { s, id, all, shut };
+
+	each_entry(value, try_it, &t);
+	free(id);
 }

@@ -17,7 +17,6 @@
 #include "store/wal.h"
 
 #define NAME_SIZE 64
-#define SPARE "spare.seg"
 #define SLICE (1u << 20)
 #define BLOCK 4096u
 
@@ -215,9 +214,9 @@ let_go_of_used_spare(int dir)
 {
 	struct stat st;
 
-	if (fstatat(dir, SPARE, &st, 0) < 0)
+	if (fstatat(dir, SEGMENT_SPARE, &st, 0) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	return st.st_nlink > 1 && unlinkat(dir, SPARE, 0) < 0 ? -errno : 0;
+	return st.st_nlink > 1 && unlinkat(dir, SEGMENT_SPARE, 0) < 0 ? -errno : 0;
 }
 
 /* spare.seg at full size, without a head, synced. */
@@ -230,7 +229,7 @@ make_spare(int dir, size_t size)
 
 	if (err < 0)
 		return err;
-	fd = openat(dir, SPARE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = openat(dir, SEGMENT_SPARE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0) {
@@ -247,7 +246,7 @@ make_spare(int dir, size_t size)
 		err = -errno;
 	close(fd);
 	if (err < 0)
-		unlinkat(dir, SPARE, 0);
+		unlinkat(dir, SEGMENT_SPARE, 0);
 	return err;
 }
 
@@ -262,8 +261,8 @@ wal_prepare(const char *directory, uint64_t number, size_t size)
 		return -errno;
 	err = segment_exists(dir, number) ? 0 : make_spare(dir, size);
 	/* link, not rename: the loop may have made a segment of this name in the meantime */
-	if (err == 0 && linkat(dir, SPARE, dir, name_of(number, name), 0) == 0) {
-		if (unlinkat(dir, SPARE, 0) < 0 || fsync(dir) < 0)
+	if (err == 0 && linkat(dir, SEGMENT_SPARE, dir, name_of(number, name), 0) == 0) {
+		if (unlinkat(dir, SEGMENT_SPARE, 0) < 0 || fsync(dir) < 0)
 			err = -errno;
 	} else if (err == 0 && errno != EEXIST && errno != ENOENT) {
 		err = -errno;
@@ -278,11 +277,11 @@ recycle(int dir, uint64_t number, size_t size)
 	char name[NAME_SIZE];
 	struct stat st;
 
-	if (fstatat(dir, SPARE, &st, 0) == 0)
+	if (fstatat(dir, SEGMENT_SPARE, &st, 0) == 0)
 		return false;
 	if (fstatat(dir, name_of(number, name), &st, 0) < 0 || (size_t)st.st_size != size)
 		return false;
-	return renameat(dir, name, dir, SPARE) == 0;
+	return renameat(dir, name, dir, SEGMENT_SPARE) == 0;
 }
 
 void

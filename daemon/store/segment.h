@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 
+#define SEGMENT_SPARE "spare.seg"
 #define SEGMENT_FORMAT_NAME "log-%" PRIu64 ".seg"
 
 /* The numbers that are there, ascending; *numbers is the caller's.  0 or -errno. */

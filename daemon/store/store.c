@@ -87,6 +87,22 @@ has_remains(const char *directory)
 	return remains || count > 0;
 }
 
+/* Half a restored store would look like a whole one, or like a first start. */
+static int
+refuse_half(struct store *s, char **why)
+{
+	char *mark = xasprintf("%s/" RESTORE_MARK, s->directory);
+	bool half = !s->options.restoring && file_exists(mark);
+
+	free(mark);
+	if (!half)
+		return 0;
+	return fail(why, -EBADMSG,
+		xasprintf("%s: a backup was being restored into it and that did not end: say the "
+			  "same cordond --restore again",
+			s->directory));
+}
+
 static int
 open_database(struct store *s, char **why)
 {
@@ -195,7 +211,7 @@ int
 store_open(const struct store_options *options, struct store **ret, char **why)
 {
 	static int (*const steps[])(struct store * s, char **why) = { open_directory, take_lock,
-		open_database, open_log, open_files };
+		refuse_half, open_database, open_log, open_files };
 	struct store *s = xcalloc(1, sizeof(*s));
 
 	s->options = *options;

@@ -50,6 +50,7 @@ struct store_options {
 	 */
 	void (*on_change)(void *arg, struct bytes key, struct bytes value);
 	void *arg;
+	bool restoring; /* only backup_restore: what it has not finished opens for nobody else */
 };
 
 /*

@@ -1,32 +1,22 @@
-"""backup.py - a backup made while devices work, restored elsewhere with and without store.key; files that are no backup are refused
+"""backup.py - a backup made while devices work, restored on another machine without and with store.key, and what differs; files that
+are no backup are refused, and a restore that fails half-way leaves nothing
 
 CORDON_BACKUP_DEVICES (default 20) is the size of the fleet.
 """
 import json
 import os
+import resource
 import shutil
-import subprocess
-import threading
+import signal
+import time
 
 from bed import BUILD, Bed, Tap, await_, run
 
 DEVICES = int(os.environ.get('CORDON_BACKUP_DEVICES', '20'))
 
 
-def restore(bed, file, check=False):
-    return run(f'{BUILD}/cordond', '-c', bed.conf, '--restore', file, check=check)
-
-
-def listing(bed):
-    """What is known of every enrollment, without what a poll changes."""
-    rows, cursor = {}, ''
-    while True:
-        page = bed.ask('/v1/enrollments?limit=100' + (f'&cursor={cursor}' if cursor else ''))
-        for e in page['enrollments']:
-            rows[e['id']] = {k: e[k] for k in ('id', 'state', 'serial', 'locked', 'topic') if k in e}
-        cursor = page.get('cursor') or page.get('next')
-        if not cursor:
-            return rows
+def restore(bed, file, **more):
+    return run(f'{BUILD}/cordond', '-c', bed.conf, '--restore', file, check=False, **more)
 
 
 def empty_state(bed):
@@ -34,61 +24,106 @@ def empty_state(bed):
     os.mkdir(bed.state)
 
 
+def fleet(bed, *more):
+    """The devices, as one process for all of them."""
+    return [f'{BUILD}/tests/device/fake-device', 'fleet', '--state', f'{bed.dir}/fleet', '--count', DEVICES, '--keys', 4,
+            '--public-roots', bed.roots(), *more]
+
+
+def export(bed):
+    """Each line by what it is about; silent_for is left out: it is the clock, and no record."""
+    lines = [json.loads(line) for line in bed.ctl('export').stdout.splitlines()]
+    return {(line['kind'], line['id']): {k: v for k, v in line.items() if k != 'silent_for'} for line in lines}
+
+
+def active(journal, since):
+    """The devices whose messages were acknowledged after `since`."""
+    steps = [json.loads(line) for line in open(journal)] if os.path.exists(journal) else []
+    return {step['udid'] for step in steps if step['time'] >= since}
+
+
+def differing(a, b):
+    return {what for what in set(a) | set(b) if a.get(what) != b.get(what)}
+
+
+def elsewhere(bed, other):
+    """What an administrator carries to a new machine: /etc/cordon, and store.key by another way (not yet)."""
+    for name in os.listdir(bed.certs):
+        if name != 'store.key':
+            shutil.copy2(f'{bed.certs}/{name}', other.certs)
+    shutil.copytree(f'{bed.dir}/apple', f'{other.dir}/apple')
+    other.port, other.apns_port = bed.port, bed.apns_port
+    other.write_conf()
+
+
 def whole(t):
-    with Bed() as bed:
+    with Bed() as bed, Bed() as other:
         bed.everything()
         bed.start()
         bed.connected()
-        names = [f'D{i}' for i in range(DEVICES)]
-        for name in names:
-            bed.enroll(name)
-        bed.ctl('lock', '00008110-D1')
-        bed.ctl('send', '00008110-D2', 'DeviceInformation', '--no-push', check=False)
-        before = listing(bed)
-        stop, polls = threading.Event(), []
-
-        def work(part):
-            while not stop.is_set():
-                for name in part:
-                    polls.append(bed.device(name, 'poll', check=False).returncode)
-                    if stop.is_set():
-                        return
-
-        threads = [threading.Thread(target=work, args=(names[i::2],)) for i in range(2)]
-        for thread in threads:
-            thread.start()
-        await_(lambda: len(polls) > 4, 'the first sessions')
-        file = f'{bed.dir}/backup'
+        link, journal, file = bed.link('--uses', 'any'), f'{bed.dir}/acked.jsonl', f'{other.dir}/backup'
+        run(*fleet(bed, '--link', link, '--concurrency', 8, '--idle-rounds', 1))
+        ids = sorted(d['id'] for d in bed.ask('/v1/enrollments?limit=500')['enrollments'])
+        t.equal(len(ids), DEVICES, f'{DEVICES} devices are enrolled')
+        bed.device('quiet', 'enroll', link=link)
+        bed.ctl('lock', ids[0], '00008110-quiet')
+        bed.ctl('send', '00008110-quiet', 'DeviceInformation', 'Queries=["OSVersion"]', '--no-push')
+        for device in ids[1:6]:
+            bed.ctl('send', device, 'SecurityInfo', '--no-push')
+        bed.begin('work', *fleet(bed, '--concurrency', 4, '--idle-rounds', 1000000, '--poll-every', 500, '--journal', journal))
+        await_(lambda: len(active(journal, 0)) >= DEVICES // 2, 'the first sessions', 60)
+        began = time.time()
+        before = export(bed)
+        backup_began = time.time()
         done = bed.ctl('backup', file, check=False)
-        at = len(polls)
-        await_(lambda: len(polls) > at + 4, 'sessions after the backup')
-        stop.set()
-        for thread in threads:
-            thread.join()
-        t.equal(done.returncode, 0, 'a backup is made while devices work')
-        t.ok(not any(polls), f'and none of {len(polls)} sessions noticed', polls)
+        backup_done = time.time()
+        t.equal(done.returncode, 0, f'a backup is made while {DEVICES} devices work')
+        bed.ctl('send', ids[7], 'SecurityInfo', '--no-push')
+        bed.ctl('lock', ids[8])
+        bed.device('later', 'enroll', link=link)
+        await_(lambda: len(active(journal, backup_done)) >= DEVICES // 2, 'sessions after the backup', 60)
+        bed.end('work')
+        report = bed.read(f'{bed.dir}/work.log')
+        t.ok('"failed"' in report and not [line for line in report.splitlines() if line.startswith('{"') and '"failed"' in line],
+             f'and none of {len(active(journal, 0))} devices noticed', report)
+        after = export(bed)
         t.equal(os.stat(file).st_mode & 0o777, 0o600, 'its file is for its owner only')
         t.has(bed.journal(), 'made a backup of', 'the surveillance log says who made it')
-        bed.enroll('later')
         content = open(file, 'rb').read()
         t.ok(b'PushMagic' not in content and bytes.fromhex(open(f'{bed.certs}/store.key').read().strip()) not in content,
              'it holds neither the key nor plain secrets')
+        secrets, tokens = DEVICES + 2, DEVICES + 2  # each brought an UnlockToken and a push token; one came after the backup
         bed.stop()
+        elsewhere(bed, other)
         refused(t, bed, file, content)
-        empty_state(bed)
-        done = restore(bed, file)
-        t.equal(done.returncode, 0, 'it is restored')
-        t.has(done.stdout, 'store.key', 'and says what its secrets need')
-        bed.start()
-        t.equal(listing(bed), before, 'what it holds is what was there when it began: only what came later is missing')
-        t.equal(len(bed.ask('/v1/enrollments/00008110-D2/queue')['queue']) > 0 or
-                len(bed.ask('/v1/enrollments/00008110-D2/results')['results']) > 0, True, 'commands or their answers are there')
-        begun = bed.journal().count('begins to enroll')
-        for name in names[:5]:
-            t.equal(bed.device(name, 'poll', check=False).returncode, 0, f'{name} is served')
-        t.equal(bed.journal().count('begins to enroll'), begun, 'with no new Authenticate')
-        bed.stop()
-        without_key(t, bed, file, before)
+        half_way(t, other, file)
+        empty_state(other)
+        without_key(t, bed, other, file, secrets - 1, tokens - 1)
+        restored = export(other)
+        events = {ids[7], ids[8], '00008110-later'}  # what the journal has after the backup began
+        t.ok(all(f'CORDON_ENROLLMENT={i}' in bed.journal() or i in bed.journal() for i in events), 'the journal has what came after it')
+        compare(t, (before, restored, after), active(journal, began), active(journal, backup_began) | events)
+        with_key(t, bed, other, ids)
+
+
+def compare(t, exports, during, later):
+    """`during`: devices heard since the first export began, `later`: heard or touched since the backup began."""
+    before, restored, after = exports
+    a, b = differing(before, restored), differing(restored, after)
+    t.ok({i for kind, i in a if kind != 'link'} <= during, f'{len(a)} lines of {len(before)} differ from the export before it: '
+         'each is of a device that was heard since', sorted(a)[:5])
+    t.ok(all(before[x].get('last_seen', '') <= restored[x].get('last_seen', '') for x in a if x[0] == 'enrollment'),
+         'and later than that export, never earlier')
+    t.ok({i for kind, i in b if kind != 'link'} <= later, f'{len(b)} lines differ from the export at the end: '
+         'each is of a device that was heard or touched after the backup began', sorted(b)[:5])
+    keys = {key for x in (a | b) & set(before) & set(restored) & set(after) for key in after[x]
+            if len({json.dumps(e[x].get(key), sort_keys=True) for e in exports}) > 1}
+    t.ok(keys <= {'last_seen', 'queue', 'results', 'device_information', 'device_information_at', 'security_info', 'security_info_at',
+                  'access', 'lock', 'locked', 'used'}, f'and only in what sessions and commands change: {sorted(keys)}')
+    t.ok(('enrollment', '00008110-later') not in restored and ('enrollment', '00008110-later') in after,
+         'the device that enrolled after the backup is not in it')
+    t.ok(before[('enrollment', '00008110-quiet')] == restored[('enrollment', '00008110-quiet')] == after[('enrollment', '00008110-quiet')] and
+         before[('queue', '00008110-quiet')] == restored[('queue', '00008110-quiet')], 'one that was not heard is the same in all three')
 
 
 def refused(t, bed, file, content):
@@ -120,23 +155,66 @@ def refused(t, bed, file, content):
     t.equal(os.listdir(bed.state), [], 'nor in an empty one')
 
 
-def without_key(t, bed, file, before):
-    empty_state(bed)
-    key = f'{bed.certs}/store.key'
-    os.rename(key, f'{bed.dir}/kept.key')
-    t.equal(restore(bed, file).returncode, 0, 'it is restored without store.key')
-    bed.start()
-    t.equal(listing(bed), before, 'and everything but the secrets is there')
-    t.ok(any('store.key' in p for p in bed.status()['problems']), 'status says that the key is missing', bed.status()['problems'])
-    t.equal(bed.device('D3', 'poll', check=False).returncode, 0, 'a device is served')
-    bed.stop()
-    os.rename(f'{bed.dir}/kept.key', key)
-    bed.start()
-    bed.connected()
+def half_way(t, bed, file):
+    """Files that may not grow, as on a full disk: whatever a restore wrote goes, and the same command works afterwards."""
+    head = open(file, 'rb').read(64)
+    database = int.from_bytes(head[26 + head[25]:34 + head[25]], 'big')
+    for limit, where in ((4096, 'at its beginning'), (database - 4096, 'at the end of its database')):
+        def limited():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        # Python ignores SIGXFSZ, and so does what it starts with restore_signals=False: the write fails
+        done = restore(bed, file, preexec_fn=limited, restore_signals=False)
+        t.ok(done.returncode == 65 and 'nothing is restored' in done.stderr, f'a restore that fails {where} says so', done.stderr)
+        t.equal(os.listdir(bed.state), [], 'and leaves nothing')
+        done = restore(bed, file, preexec_fn=limited)
+        t.ok(done.returncode == -signal.SIGXFSZ and os.listdir(bed.state), f'one that dies {where} leaves something',
+             (done.returncode, os.listdir(bed.state)))
+        done = run(bed.cordond, '-c', bed.conf, check=False, timeout=60, env={**os.environ, 'RUNTIME_DIRECTORY': bed.rundir})
+        t.ok(done.returncode == 74 and 'cordond --restore' in done.stderr, 'which no daemon takes for a store', (done.returncode, done.stderr))
+    done = restore(bed, file)
+    t.equal(done.returncode, 0, 'and the same command, said again, restores it all')
+    t.ok('restoring' not in os.listdir(bed.state), 'with nothing left over', os.listdir(bed.state))
+    t.has(restore(bed, file).stderr, 'holds a store already', 'once: a whole store is not overwritten')
+
+
+def without_key(t, bed, other, file, secrets, tokens):
+    done = restore(other, file)
+    t.equal(done.returncode, 0, 'it is restored on another machine, without store.key')
+    t.has(done.stdout, f'{secrets} of {secrets} secrets and the push tokens of {tokens} of {tokens} enrollments do not open',
+          'which says how many secrets do not open')
+    t.has(done.stdout, 'store.key is missing', 'and why')
+    other.start()
+    t.has(other.journal(), f'{secrets} secrets and the push tokens of {tokens} enrollments do not open', 'so does the journal at start')
+    status = other.status()
+    t.ok(any(f'{secrets} secrets' in p and 'store.key' in p for p in status['problems']), 'and status', status['problems'])
+    t.equal([status['store'][k] for k in ('key', 'secrets_shut', 'push_tokens_shut')], [False, secrets, tokens], 'in numbers too')
+
+
+def with_key(t, bed, other, ids):
+    """What devices and administrators do goes on; secrets as soon as the key is there, and not with another one."""
+    begun = other.journal().count('begins to enroll')
+    done = run(*fleet(bed, '--concurrency', 4, '--idle-rounds', 1), check=False)
+    t.equal(done.returncode, 0, 'without the key every device is served')
+    t.equal(other.journal().count('begins to enroll'), begun, 'with no new Authenticate')
+    other.stop()
+    with open(os.open(f'{other.certs}/store.key', os.O_WRONLY | os.O_CREAT, 0o640), 'w') as f:
+        f.write('ab' * 32 + '\n')
+    other.start()
+    status = other.status()
+    t.ok(any('is not the one that sealed' in p for p in status['problems']) and status['store']['secrets_shut'] > 0,
+         'with another key status says that it is the wrong one', status['problems'])
+    other.stop()
+    shutil.copy2(f'{bed.certs}/store.key', other.certs)
+    other.start()
+    other.connected()
+    status = other.status()
+    t.equal([status['store'][k] for k in ('key', 'secrets_shut', 'push_tokens_shut')], [True, 0, 0], 'with its own key all secrets open')
     pushed = len(bed.read(bed.pushes).splitlines())
-    bed.ctl('push', '00008110-D4')
+    other.ctl('push', ids[9])
     await_(lambda: len(bed.read(bed.pushes).splitlines()) > pushed, 'a push with the token of the backup')
-    t.ok(True, 'with store.key put back tokens are there again')
+    t.ok(True, 'and a device is pushed by the token of the backup')
+    t.has(other.ctl('secrets', ids[9]).stdout, 'unlock token', 'whose secrets are there')
 
 
 def api(t):

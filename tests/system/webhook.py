@@ -239,12 +239,12 @@ def beside(sent, delivered):
 
 def fleet(bed, wave, journal, link):
     return bed.begin('fleet', f'{BUILD}/tests/device/fake-device', 'fleet', '--first', 1 + wave * WAVE, '--count', WAVE, '--link', link,
-                     '--concurrency', THREADS, '--keys', 4, '--public-roots', bed.roots(), '--commands', 3, '--patience', 120,
+                     '--concurrency', THREADS, '--keys', 4, '--public-roots', bed.roots(), '--commands', 4, '--patience', 120,
                      '--journal', journal)
 
 
-def lines_of(path):
-    return sum(1 for _ in open(path)) if os.path.exists(path) else 0
+def count(path):
+    return sum(map(len, sent_by(path).values())) if os.path.exists(path) else 0
 
 
 def killed(t):
@@ -266,16 +266,17 @@ def killed(t):
         bed.start()
         bed.connected()
         journal, link = f'{bed.dir}/acked.jsonl', bed.link('--uses', 'any')
-        at, kills, wave, during, failed = sorted(random.sample(range(EVENTS), min(KILLS, EVENTS))), 0, 0, 0, 0
+        at, kills, wave, during, failed, sent = sorted(random.sample(range(EVENTS), min(KILLS, EVENTS))), 0, 0, 0, 0, 0
         started = time.monotonic()
         devices = fleet(bed, wave, journal, link)
-        while at or lines_of(journal) < EVENTS:
+        while at or sent < EVENTS:
+            sent = count(journal)
             if devices.poll() is not None:
                 failed += devices.returncode != 0
                 wave += 1
                 devices = fleet(bed, wave, journal, link)
-            if not at or lines_of(journal) < at[0]:
-                time.sleep(0.01)
+            if not at or sent < at[0]:
+                time.sleep(0.02)
                 continue
             at.pop(0)
             time.sleep(random.random() * 0.1)  # where in its work it dies is left to chance

@@ -10,6 +10,7 @@
 #include "store/enrollment.h"
 #include "store/queue.h"
 #include "store/result.h"
+#include "store/sealed.h"
 
 static int
 setup(void **state)
@@ -510,12 +511,56 @@ ids_are_judged(void **state)
 	assert_false(enrollment_id_valid("a\xff"));
 }
 
+static void
+expect_shut(struct bed *b, size_t secrets, size_t tokens)
+{
+	struct sealed_counts n;
+
+	assert_int_equal(sealed_judge(b->store, &n), 0);
+	assert_int_equal(n.secrets_shut, secrets);
+	assert_int_equal(n.push_tokens_shut, tokens);
+}
+
+static void
+what_does_not_open_is_counted(void **state)
+{
+	struct bed *b = *state;
+	unsigned char other[SEAL_KEY_LEN] = { 9 };
+	struct seal *wrong = seal_new(other);
+	struct enrollment *e = enrollment_new("D1", CHANNEL_DEVICE);
+	struct sealed_counts n;
+
+	expect_shut(b, 0, 0);
+	buf_add_str(&e->token, "token");
+	assert_int_equal(enrollment_save(b->store, e), 0);
+	put_secret(b, 0, SECRET_UNLOCK_TOKEN, "unlock");
+	put_secret(b, 1, SECRET_PIN, "1234");
+	bed_commit(b);
+	expect_shut(b, 0, 0);
+	store_set_seal(b->store, NULL);
+	expect_shut(b, 2, 1);
+	store_set_seal(b->store, wrong);
+	expect_shut(b, 2, 1);
+	put_secret(b, 2, SECRET_PIN, "5678"); /* the wrong key's own opens */
+	expect_shut(b, 2, 1);
+	assert_int_equal(sealed_count(b->store, &n), 0);
+	assert_int_equal(n.secrets, 3);
+	assert_int_equal(n.push_tokens, 1);
+	store_set_seal(b->store, b->seal);
+	expect_shut(b, 1, 0);
+	assert_int_equal(secret_delete(b->store, "D1", 2, SECRET_PIN), 0);
+	expect_shut(b, 0, 0);
+	enrollment_free(e);
+	seal_free(wrong);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(what_does_not_open_is_counted),
 		TEST(an_enrollment_round_trips),
 		TEST(token_and_magic_are_not_readable_in_the_store),
 		TEST(without_the_key_nothing_sealed_is_lost),
