@@ -6,7 +6,7 @@ packages_build=(build-essential autoconf automake pkg-config libssl-dev libconfi
 	libcurl4-openssl-dev zlib1g-dev libqrencode-dev)
 packages_play=(openssl curl ca-certificates libcmocka-dev)
 packages_test=(clang clang-format python3 python3-yaml libplist-utils nghttp2-server nghttp2-client certmonger dbus-daemon
-	strongswan-pki libstrongswan-extra-plugins libxml2-utils mandoc xz-utils nginx-light
+	libjson-validator-perl strongswan-pki libstrongswan-extra-plugins libxml2-utils mandoc xz-utils nginx-light
 	shellcheck debhelper systemd-container dbus)
 
 # Installs what is missing of the packages named, as root or with sudo, and says so.

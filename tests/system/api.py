@@ -134,6 +134,75 @@ def table(t):
         t.equal(status, '401', 'curl -T without a key gets its 401')
 
 
+SIMPLE = ('ProfileList', 'ProvisioningProfileList', 'CertificateList', 'SecurityInfo', 'RestartDevice', 'ShutDownDevice', 'StopMirroring',
+          'ClearRestrictionsPassword', 'UserList', 'LogOutUser', 'PlayLostModeSound', 'DisableLostMode', 'DeviceLocation', 'ManagedMediaList',
+          'DeviceConfigured', 'AvailableOSUpdates', 'NSExtensionMappings', 'OSUpdateStatus', 'EnableRemoteDesktop', 'DisableRemoteDesktop',
+          'ActivationLockBypassCode', 'DeviceInformation')
+PROFILE = plistlib.dumps({'PayloadType': 'Configuration', 'PayloadVersion': 1, 'PayloadIdentifier': 'org.example.piped', 'PayloadUUID':
+                          '0B0C3C0D-0000-4000-8000-00000000000A', 'PayloadContent': []})
+
+
+def by_hand():
+    """Commands as NanoMDM's generator prints them, each with its own UUID."""
+    for kind in SIMPLE:
+        yield {'RequestType': kind}
+    yield {'RequestType': 'DeviceInformation', 'Queries': ['Model', 'OSVersion']}
+    yield {'RequestType': 'DeviceLock', 'Message': 'Lock Message', 'PhoneNumber': '954-555-5555'}
+    yield {'RequestType': 'InstallProfile', 'Payload': PROFILE}
+    yield {'RequestType': 'RemoveProfile', 'Identifier': 'org.example.piped'}
+    yield {'RequestType': 'ScheduleOSUpdate', 'Updates': [{'InstallAction': 'InstallASAP', 'ProductVersion': '18.2'}]}
+
+
+def piped(t):
+    """Pipelines of a shell, as NanoMDM's documents show them."""
+    with Bed('refresh: { device-information = "never"; security-info = "never"; profile-list = "never"; certificate-list = "never"; };') as bed:
+        before = bed.settings
+        api = prepare(bed)
+        bed.write_conf(before + bed.settings)
+        bed.everything()
+        bed.start()
+        bed.connected()
+        bed.enroll('A')
+        a = '00008110-A'
+
+        def shell(producer, path):
+            done = run('sh', '-c', f"{producer} | curl -sS -T - -u nanomdm:{KEY_TEXT['boss']} 'http://127.0.0.1:{api.port}{path}'", check=False)
+            return done.returncode, json.loads(done.stdout or 'null'), done.stderr
+
+        sent, faults = {}, []
+        for inner in by_hand():
+            number = str(uuid.uuid4())
+            with open(f'{bed.dir}/command', 'wb') as f:
+                plistlib.dump({'CommandUUID': number, 'Command': inner}, f)
+            status, answer, words = shell(f'cat {bed.dir}/command', f'/v1/enqueue/{a}')
+            sent[number] = inner['RequestType']
+            if status or (answer.get('command_uuid'), answer.get('request_type')) != (number, inner['RequestType']) or \
+                    set(answer['status'][a]) != {'push_result'}:
+                faults.append((inner['RequestType'], status, answer, words))
+        t.ok(not faults, f'{len(sent)} commands made by hand are taken from a pipe', faults)
+        bed.device('A', 'poll')
+        results = {r['uuid']: r['status'] for r in bed.ask(f'/v1/enrollments/{a}/results')['results']}
+        queued = [q['uuid'] for q in bed.ask(f'/v1/enrollments/{a}/queue')['queue']]
+        t.ok(not queued and len(results) >= 20, 'and each reaches the device', (queued, results))
+        with open(f'{bed.dir}/command', 'wb') as f:
+            f.write(command('SecurityInfo'))
+        status, answer, _ = shell(f'cat {bed.dir}/command', f'/v1/enqueue/{a}?nopush=1')
+        t.ok(status == 0 and answer.get('no_push') is True and 'status' not in answer, 'nopush by a pipe', answer)
+        status, answer, _ = shell(f'cat {bed.certs}/MDM_Example_Certificate.pem {bed.certs}/push-*.key', '/v1/pushcert')
+        t.ok(status == 0 and 'directory' in answer['error'], 'a push certificate by a pipe is refused with its reason', answer)
+        done = run('sh', '-c', f"curl -sS -u nanomdm:{KEY_TEXT['boss']} 'http://127.0.0.1:{api.port}/v1/push/{a}'")
+        t.ok('push_result' in json.loads(done.stdout)['status'][a], 'a push by curl', done.stdout)
+        # without a certificate there is nobody to push by
+        os.unlink(f'{bed.certs}/MDM_Example_Certificate.pem')
+        bed.ctl('reload')
+        await_(lambda: not bed.status()['configured'], 'the loss of the certificate')
+        status, _, answer = api('GET', f'/v1/push/{a}')
+        t.ok(status == 500 and 'push_error' in answer['status'][a], 'a push without a certificate answers 500 with a push_error', (status, answer))
+        status, _, answer = api('PUT', f'/v1/enqueue/{a}', command('SecurityInfo'))
+        t.ok(shape(answer) and 'push_error' in answer['status'][a] and 'command_error' not in answer['status'][a],
+             'and a command waits all the same', (status, answer))
+
+
 def callers(t):
     with Bed() as bed:
         api = prepare(bed)
@@ -286,4 +355,4 @@ def escrow(t):
         t.ok('AB-CD' not in bed.journal(), 'and not the key')
 
 
-Tap().run(table, callers, escrow)
+Tap().run(table, piped, callers, escrow)
