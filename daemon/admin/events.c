@@ -41,7 +41,7 @@ since(const struct events *v, uint64_t after)
 	return j;
 }
 
-/* Answers those for whom something came, or whose time is over (now < 0: all). */
+/* Answers those for whom something came, who went, or whose time is over (now < 0: all). */
 static void
 serve(struct events *v, int64_t now)
 {
@@ -51,7 +51,7 @@ serve(struct events *v, int64_t now)
 	for (size_t i = 0; i < v->count; i++) {
 		struct follower f = v->followers[i];
 
-		if (now < 0 || v->last > f.after || f.until_ms <= now) {
+		if (now < 0 || v->last > f.after || f.until_ms <= now || http_gone(f.request)) {
 			answer_json(f.request, 200, since(v, f.after));
 			continue;
 		}
@@ -153,6 +153,8 @@ events_handle(struct http_request *r, void *ctx)
 		answer_json(r, 200, since(v, after));
 		return;
 	}
+	if (v->count == EVENTS_FOLLOWERS)
+		serve(v, clock_mono_ms());
 	if (v->count == EVENTS_FOLLOWERS) {
 		answer_error(r, 503, "too many follow the events already");
 		return;

@@ -15,7 +15,7 @@ struct events;
 struct http_request;
 
 #define EVENTS_KEPT 1024u
-#define EVENTS_FOLLOWERS 64u /* that wait at a time */
+#define EVENTS_FOLLOWERS 32u /* that wait at a time: half of the control connections */
 #define EVENTS_WAIT_MAX 50   /* seconds */
 
 struct events *events_new(struct admin *a);

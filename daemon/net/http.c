@@ -52,7 +52,26 @@ evict_idle(struct http_server *s, enum http_pool pool)
 		http_conn_drop(c);
 }
 
-/* Clients wait in the backlog until a connection ends. */
+/*
+ * Whom to close for somebody new: who has been idle longest, or else the oldest that keeps its
+ * place without using it.  For that devices are too many to look through, and their deadlines must
+ * do; a few programs of this host must not shut out the others.
+ */
+static struct http_conn *
+dispensable(struct http_server *s, enum http_pool pool)
+{
+	struct http_conn *found = TAILQ_FIRST(&s->idle[pool]), *c;
+	int64_t now = clock_mono_ms();
+
+	if (found || pool == POOL_DEVICE)
+		return found;
+	for (c = TAILQ_FIRST(&s->conns[pool]); c; c = TAILQ_NEXT(c, all))
+		if (http_conn_stuck(c, now) && !found)
+			found = c;
+	return found;
+}
+
+/* Clients wait in the backlog until a connection ends, or is found to be stuck. */
 static void
 pause_full(struct http_listener *l, enum http_pool pool)
 {
@@ -60,6 +79,8 @@ pause_full(struct http_listener *l, enum http_pool pool)
 
 	l->full = true;
 	loop_fd_pause(l->readable);
+	if (pool != POOL_DEVICE)
+		loop_timer_set(s->accept_again, HTTP_ACCEPT_PAUSE_MS);
 	if (log_allowed(&s->limit_log, clock_mono_ms(), NULL))
 		log_event(EV_LIMIT_HIT, NO_FIELDS,
 			"all %u connections of %s are in use; further clients wait (LimitNOFILE "
@@ -88,9 +109,9 @@ on_accept_again(void *arg)
 	struct http_listener *l;
 
 	for (l = s->listeners; l; l = l->next) {
-		if (!l->out_of_files)
-			continue;
 		l->out_of_files = false;
+		if (http_server_pool(l->options.side) != POOL_DEVICE)
+			l->full = false;
 		resume(l);
 	}
 }
@@ -101,6 +122,8 @@ on_acceptable(void *arg, int listening)
 	struct http_listener *l = arg;
 	struct http_server *s = l->server;
 	enum http_pool pool = http_server_pool(l->options.side);
+	struct http_conn *leaves;
+	bool full;
 	int taken;
 
 	for (taken = 0; taken < HTTP_ACCEPT_MAX; taken++) {
@@ -108,7 +131,9 @@ on_acceptable(void *arg, int listening)
 		socklen_t len = sizeof(peer);
 		int fd;
 
-		if (s->open[pool] >= s->limit[pool] && TAILQ_EMPTY(&s->idle[pool])) {
+		full = s->open[pool] >= s->limit[pool];
+		leaves = full ? dispensable(s, pool) : NULL;
+		if (full && !leaves) {
 			pause_full(l, pool);
 			return;
 		}
@@ -127,8 +152,8 @@ on_acceptable(void *arg, int listening)
 			close(fd);
 			continue;
 		}
-		if (s->open[pool] >= s->limit[pool])
-			evict_idle(s, pool);
+		if (leaves)
+			http_conn_drop(leaves);
 		http_conn_start(l, fd, &peer);
 	}
 }

@@ -92,6 +92,7 @@ set_phase(struct http_conn *c, enum http_phase phase)
 	c->phase = phase;
 	c->phase_since = clock_mono_ms();
 	c->phase_bytes = c->phase_mark = 0;
+	c->seen_at = 0;
 	set_deadline(c, c->phase_since, allowance(c));
 }
 
@@ -463,6 +464,22 @@ progress(const struct http_conn *c)
 	if (c->phase == PHASE_WRITE)
 		return c->phase_bytes - evbuffer_get_length(output_of(c));
 	return 0;
+}
+
+bool
+http_conn_stuck(struct http_conn *c, int64_t now)
+{
+	size_t at = progress(c);
+
+	if (c->phase == PHASE_IDLE || c->phase == PHASE_DUE)
+		return c->phase == PHASE_IDLE;
+	if (c->phase == PHASE_HEAD || c->phase == PHASE_LINGER)
+		return now - c->phase_since >= HTTP_STUCK_HEAD_MS;
+	if (c->seen_at == 0 || c->seen_bytes != at) {
+		c->seen_at = now;
+		c->seen_bytes = at;
+	}
+	return now - c->seen_at >= HTTP_STUCK_MOVE_MS;
 }
 
 /*

@@ -25,6 +25,8 @@
 	(128u << 10)	   /* of one reply in one turn; libevent's 16 KiB make many turns */
 #define HTTP_ACCEPT_MAX 32 /* connections taken in one turn of the loop */
 #define HTTP_ACCEPT_PAUSE_MS 100
+#define HTTP_STUCK_HEAD_MS 100 /* while room is wanted: for a request to begin and be whole */
+#define HTTP_STUCK_MOVE_MS 300 /* and for a body or reply to move on at all */
 
 enum http_phase {
 	PHASE_HANDSHAKE,
@@ -99,6 +101,8 @@ struct http_conn {
 	int64_t phase_since;
 	size_t phase_bytes; /* body bytes come in, or reply bytes to go out */
 	size_t phase_mark;  /* progress when the deadline was set */
+	size_t seen_bytes;  /* progress when room was last looked for, */
+	int64_t seen_at;    /* and since when it stands there; 0: not looked at in this phase */
 	char peer[INET6_ADDRSTRLEN];
 	bool has_cred;
 	uid_t uid;
@@ -143,6 +147,8 @@ void http_conn_start(struct http_listener *l, int fd, const struct sockaddr_stor
 void http_conn_drop(struct http_conn *c);	  /* at once, without a word */
 bool http_conn_silent(const struct http_conn *c); /* owes nothing: no part of a request came */
 bool http_conn_fresh(const struct http_conn *c);  /* came a moment ago: a request is on its way */
+/* The client keeps its place without using it.  Asked again and again while room is wanted. */
+bool http_conn_stuck(struct http_conn *c, int64_t now);
 /* Sends a whole reply and goes on to the next request or to the end. */
 void http_conn_send(struct http_conn *c, struct bytes reply);
 

@@ -61,3 +61,7 @@ if SYSTEM_TESTS
 TESTS += tests/system/declarative.py
 endif
 EXTRA_DIST += tests/system/declarative.py
+if SYSTEM_TESTS
+TESTS += tests/system/control-limits.py
+endif
+EXTRA_DIST += tests/system/control-limits.py

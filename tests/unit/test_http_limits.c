@@ -293,6 +293,46 @@ full_server_lets_devices_wait(void **state)
 	assert_true(c.third_served);
 }
 
+/* Half a request, half a body and a reply that is not read: each keeps a place of the control side.
+ */
+static void
+stuck_crowd(void *arg)
+{
+	static const char *const halves[] = { "GET /hel", "",
+		"PUT /mdm HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nab",
+		"GET /big HTTP/1.1\r\n" H "\r\n" };
+	size_t count = sizeof(halves) / sizeof(halves[0]), i;
+	int fds[4][2], mine;
+
+	for (i = 0; i < count; i++) {
+		for (int k = 0; k < 2; k++) {
+			fds[i][k] = client_connect(bed.control_port);
+			client_say(fds[i][k], halves[i]);
+		}
+		client_sleep(50);
+		mine = client_connect(bed.control_port);
+		client_say(mine, "GET /hello HTTP/1.1\r\n" H "\r\n");
+		*(unsigned *)arg += has_answer(mine, 5000);
+		close(mine);
+	}
+	for (i = 0; i < count; i++)
+		for (int k = 0; k < 2; k++)
+			close(fds[i][k]);
+}
+
+static void
+stuck_control_clients_make_room(void **state)
+{
+	unsigned served = 0;
+
+	(void)state;
+	log_set_level(0);
+	http_server_set_limits(bed.server, 2, 2);
+	client_run(stuck_crowd, &served);
+	log_set_level(6);
+	assert_int_equal(served, 4);
+}
+
 static void
 idle_crowd(void *arg)
 {
@@ -685,6 +725,7 @@ main(void)
 		T(bodies_have_one_budget),
 		T(full_server_lets_devices_wait),
 		T(idle_connections_make_room),
+		T(stuck_control_clients_make_room),
 		T(no_descriptors_left_is_survived),
 		T(serves_over_tls),
 		T(sees_client_certificates),
