@@ -182,6 +182,7 @@ inactivity_json(struct admin *a)
 	json_object_set_new(j, "over_limit", json_integer((json_int_t)n.over_limit));
 	json_object_set_new(j, "rounds", json_integer((json_int_t)n.rounds));
 	json_object_set_new(j, "slice_us_max", json_integer((json_int_t)n.slice_us_max));
+	json_object_set_new(j, "turn_us_max", json_integer((json_int_t)n.turn_us_max));
 	json_object_set_new(j, "round_us", json_integer((json_int_t)n.round_us));
 	return j;
 }

@@ -207,6 +207,8 @@ write_inactivity(const struct admin *a, struct buf *out)
 		n.round_us);
 	seconds(out, "cordon_patrol_slice_max_seconds", "The longest slice of a round.",
 		n.slice_us_max);
+	seconds(out, "cordon_patrol_turn_max_seconds",
+		"The longest slice of a round with the commit of what it changed.", n.turn_us_max);
 }
 
 /* ---- service clocks and push ---- */

@@ -38,7 +38,7 @@ struct patrol {
 	/* the round that is made now */
 	bool running, dry; /* dry: the store takes no changes, so nothing is begun */
 	size_t at, over;
-	int64_t used_us;
+	int64_t used_us, turn_us;	/* turn: when the slice began that waits for its commit */
 	bool alarmed;			/* the limit was reached, and said so */
 	char *refresh_by, *lock_by;	/* a person's word, for this round ... */
 	char *refresh_next, *lock_next; /* ... and for the next */
@@ -462,14 +462,28 @@ slice(struct patrol *p)
 }
 
 static void
+on_committed(void *arg, int err)
+{
+	struct patrol *p = arg;
+	int64_t used = clock_cpu_us() - p->turn_us;
+
+	(void)err;
+	if (used > p->numbers.turn_us_max)
+		p->numbers.turn_us_max = used;
+}
+
+static void
 on_timer(void *arg)
 {
 	struct patrol *p = arg;
-	bool again;
+	bool again, more;
 
+	p->turn_us = clock_cpu_us();
 	if (!p->running)
 		begin(p);
-	if (slice(p)) {
+	more = slice(p);
+	store_wait(p->m->store, on_committed, p);
+	if (more) {
 		loop_timer_set(p->timer, BREATH_MS);
 		return;
 	}

@@ -37,8 +37,9 @@ size_t patrol_lock_silent(struct mdm *m, const char *actor);
 struct patrol_numbers {
 	uint64_t rounds, asked, locked, back, refreshed, lapsed;
 	int64_t slice_us_max, round_us; /* of the processor: the longest slice; the last round */
-	size_t over_limit;		/* silent, and not locked because of lock-limit */
-	unsigned drawn, limit;		/* locked by inactivity in the last 24 h, of how many */
+	int64_t turn_us_max;   /* a slice with its commit, and what the loop did between them */
+	size_t over_limit;     /* silent, and not locked because of lock-limit */
+	unsigned drawn, limit; /* locked by inactivity in the last 24 h, of how many */
 };
 void patrol_numbers(const struct mdm *m, struct patrol_numbers *ret);
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """large.py - a large fleet on a live daemon: what the ticks of inactivity and refresh cost its loop
 
-  CORDON_FLEET=100000    devices (5,000)
+  CORDON_FLEET=100000    devices (2,000)
 
-Each tick is a round over all devices, made in slices between which everybody else is served; a slice may cost the loop 20 ms.
-What a slice cost is processor time of the loop's thread, so that other programs of this machine do not count.
+Each tick is a round over all devices, made in slices between which everybody else is served; a slice and the commit of what it
+changed may cost the loop 20 ms.  That is processor time of the loop's thread, so that other programs of this machine do not count.
 """
 import os
 import threading
@@ -14,9 +14,9 @@ import urllib.request
 
 from bed import BUILD, SLOW, Bed, Tap, await_, free_port, run
 
-COUNT = int(os.environ.get('CORDON_FLEET', 5000))
+COUNT = int(os.environ.get('CORDON_FLEET', 2000))
 SILENT = COUNT // 5
-SLICE_US = 20000
+TURN_US = 20000
 PATIENCE = 60 + COUNT // 200
 
 
@@ -56,25 +56,13 @@ def numbers(bed):
 
 def tell(t, bed, what):
     n = numbers(bed)
-    t.ok(n['slice_us_max'] < SLICE_US * SLOW, f'{what}: no slice costs the loop 20 ms ({n["slice_us_max"]} us)')
-    print(f'# {what}: {COUNT} devices, a round {n["round_us"]} us, longest slice {n["slice_us_max"]} us', flush=True)
+    t.ok(n['turn_us_max'] < TURN_US * SLOW, f'{what}: no tick costs the loop 20 ms ({n["turn_us_max"]} us)')
+    print(f'# {what}: {COUNT} devices; microseconds: a round {n["round_us"]}, the longest slice {n["slice_us_max"]}, with its commit '
+          f'{n["turn_us_max"]}', flush=True)
 
 
 def settings(port, more):
     return f'lock-limit = "100%"; metrics: {{ listen = "127.0.0.1:{port}"; }}; {more}'
-
-
-def nothing_to_do(t):
-    port = free_port()
-    with Bed(settings(port, 'lock-after = "30d";')) as bed:
-        bed.everything()
-        bed.start().stop()
-        fleet(bed, 0, 0)
-        bed.start().connected()
-        await_(lambda: numbers(bed)['rounds'] > 0, 'a round', PATIENCE)
-        t.equal(bed.status()['devices']['enrolled'], COUNT, 'the whole fleet is there, and nobody is silent')
-        tell(t, bed, 'a round with nothing to do')
-        t.equal(bed.stop(), 0, 'the daemon stops')
 
 
 def inactivity(t):
@@ -85,6 +73,8 @@ def inactivity(t):
         fleet(bed, SILENT, 0)
         bed.start().connected()
         await_(lambda: numbers(bed)['rounds'] > 0, 'the first round', PATIENCE)
+        t.equal(bed.status()['devices']['enrolled'], COUNT, 'the whole fleet is there, and nobody is inactive')
+        tell(t, bed, 'a round with nothing to do')
         probe = Probe(port)
         probe.start()
         began = time.monotonic()
@@ -115,4 +105,4 @@ def refresh(t):
         t.equal(bed.stop(), 0, 'the daemon stops')
 
 
-Tap().run(nothing_to_do, inactivity, refresh)
+Tap().run(inactivity, refresh)
