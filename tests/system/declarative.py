@@ -195,13 +195,23 @@ def endpoints(t):
         t.equal((path, headers.get('X-Enrollment-ID'), headers.get('X-Enrollment-Type'), headers.get('X-Enrollment-ParentID')),
                 ('/dm/tokens', f'00008110-A:{USER[1]}', 'User', '00008110-A'), 'and named with its device')
 
+        shared = ('--user-id', 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF', '--user-name', 'eva', '--product', 'iPad13,1')
+        bed.enroll('S', *shared)
+        bed.device('S', *shared, 'user-token-update')
+        user = {'UserID': shared[1], 'UserShortName': 'eva', 'UserLongName': 'eva'}
+        t.equal(raw(bed, 'S', message('S', 'status', Data=b'{"StatusItems": {}, "Errors": []}', **user), *shared)[0], 200,
+                'the user of a Shared iPad reports')
+        _, path, headers, _ = server.requests()[-1]
+        t.equal((path, headers.get('X-Enrollment-ID'), headers.get('X-Enrollment-Type'), headers.get('X-Enrollment-ParentID')),
+                ('/dm/status', '00008110-S:eva', 'Shared iPad', '00008110-S'), 'and is named as one')
+
         server.forget()
         odd = message('A', 'declaration/asset/a b?c#\u00e9/d')
         t.equal(raw(bed, 'A', odd, *USER)[0], 404, 'an identifier with odd characters is asked for')
         t.equal(server.requests()[0][1], '/dm/declaration/asset/a%20b%3Fc%23%C3%A9/d', 'and escaped')
         server.forget()
-        for bad in ('../admin', 'declaration/asset/../../x', 'http://127.0.0.1:1/x', '//127.0.0.1/x', 'declaration/asset/a\\b', 'declaration/asset/%2e%2e',
-                    'declaration/asset/' + 'x' * 65, 'x' * 300, 'declaration/other/x', 'tokens/', 'declaration/asset/a\nb', ''):
+        for bad in ('../admin', 'declaration/asset/../../x', 'http://127.0.0.1:1/x', '//127.0.0.1/x', 'declaration/asset/a\\b',
+                    'declaration/asset/%2e%2e', 'declaration/asset/' + 'x' * 65, 'x' * 300, 'declaration/other/x', 'tokens/', 'declaration/asset/a\nb', ''):
             t.equal(raw(bed, 'A', message('A', bad), *USER)[0], 400, f'{bad[:40]!r} is refused')
         t.equal(raw(bed, 'A', message('A', 'status'), *USER)[0], 400, 'a report without Data is refused')
         t.equal(server.requests(), [], 'and the server hears of none of it')
@@ -323,7 +333,8 @@ def crowd(t):
         s = state(bed)
         t.equal((s['waiting'], s['failed'] + s['refused'], s['answered']), (0, DEVICES, 1), 'all are counted')
         server.fail = lambda path: 'hang'
-        bed.begin('last', f'{BUILD}/tests/device/fake-device', '--state', f'{bed.dir}/fleet/000001', '--public-roots', bed.roots(), 'declarative', 'tokens')
+        bed.begin('last', f'{BUILD}/tests/device/fake-device', '--state', f'{bed.dir}/fleet/000001', '--public-roots', bed.roots(),
+                  'declarative', 'tokens')
         await_(lambda: state(bed)['waiting'] == 1, 'one more')
         t.equal(bed.end('cordond'), 0, 'the daemon ends while one hangs')
     server.close()
