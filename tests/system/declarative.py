@@ -184,6 +184,16 @@ def endpoints(t):
         report = json.loads(next(b for m, _, _, b in seen if m == 'PUT'))
         t.equal([d['identifier'] for d in report['StatusItems']['management']['declarations']['configurations']], ['org.example.test'],
                 'the report arrives as the device wrote it, without what is gone')
+        server.documents = documents('t2')
+        with open(f'{bed.dir}/tokens.json', 'w') as f:
+            json.dump(server.documents['tokens'], f)
+        server.forget()
+        number = bed.ctl('send', '00008110-A', 'DeclarativeManagement', f'Data=@{bed.dir}/tokens.json').stdout.split()[0]
+        bed.device('A', *USER, 'poll')
+        results = bed.ask('/v1/enrollments/00008110-A/results')['results']
+        t.ok(any(r['uuid'] == number and r['status'] == 'Acknowledged' for r in results), 'the command is taken with Data', (number, results))
+        await_(lambda: any(r[1] == '/dm/status' for r in server.requests()) or bed.device('A', *USER, 'declarative', check=False) and None,
+               'the exchange of the new set')
         t.equal(ask(bed, 'A', 'tokens', *USER), (200, server.documents['tokens']), 'the answer is the server\'s, as JSON')
         t.equal(ask(bed, 'A', 'declaration/asset/none', *USER)[0], 404, 'a 404 passes')
 
