@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "mdm/declarative.h"
+#include "mdm/migrate.h"
 #include "mdm/patrol.h"
 #include "mdm/push.h"
 #include "store/meta.h"
@@ -196,6 +197,7 @@ adopt_conf(struct graph *g, struct conf *c)
 		names.len ? buf_str(&names) : "nothing");
 	note_restart(g);
 	pusher_certs_changed(&g->admin.mdm);
+	migrate_configure(&g->admin.mdm, old);
 	patrol_soon(&g->admin.mdm);
 	conf_unref(old);
 	buf_free(&names);

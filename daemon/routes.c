@@ -10,12 +10,14 @@
 #include "admin/enrollments.h"
 #include "admin/events.h"
 #include "admin/leave.h"
+#include "admin/migration.h"
 #include "admin/nanomdm.h"
 #include "admin/renewals.h"
 #include "admin/status.h"
 #include "mdm/crl.h"
 #include "mdm/device.h"
 #include "mdm/enroll.h"
+#include "mdm/message.h"
 #include "mdm/scep.h"
 
 #define JSON_MAX 65536u
@@ -64,6 +66,12 @@ const struct http_route graph_routes[] = {
 		nanomdm_pushcert_handle },
 	{ "/v1/escrowkeyunlock", false, HTTP_POST, HTTP_CONTROL, JSON_MAX, NULL,
 		nanomdm_escrow_handle },
+	{ "/migration", false, HTTP_PUT | HTTP_POST, HTTP_CONTROL, MESSAGE_CHECKIN_MAX, NULL,
+		migration_take_handle },
+	{ "/v1/migration", false, HTTP_GET | HTTP_POST, HTTP_CONTROL, MIGRATION_JSON_MAX, NULL,
+		migration_handle },
+	{ "/v1/adopt", false, HTTP_GET | HTTP_POST | HTTP_DELETE, HTTP_CONTROL, JSON_MAX, NULL,
+		adopt_handle },
 
 	/* who watches over the server */
 	{ "/metrics", false, HTTP_GET, HTTP_METRICS, 0, NULL, metrics_handle },

@@ -28,6 +28,7 @@
 #include "mdm/command_end.h"
 #include "mdm/crl.h"
 #include "mdm/declarative.h"
+#include "mdm/migrate.h"
 #include "mdm/patrol.h"
 #include "mdm/push.h"
 #include "mdm/service.h"
@@ -453,6 +454,7 @@ graph_start(struct graph *g)
 	m->pusher = pusher_new(m);
 	pusher_resume(m);
 	service_new(m);
+	migrate_configure(m, NULL);
 	patrol_new(m);
 	reload_keep_good(g);
 	log_event(EV_STARTED, NO_FIELDS, "cordond %s started: %zu enrollments", PACKAGE_VERSION,

@@ -286,6 +286,8 @@ show(struct admin *a, struct http_request *r, const char *id)
 	json_object_set_new(j, "last_push", json_time(e->last_push));
 	json_object_set_new(j, "unanswered_asks", json_integer(e->unanswered));
 	json_object_set_new(j, "paused_since", json_time(e->paused_since));
+	json_object_set_new(j, "imported_at", json_time(e->imported_at));
+	json_object_set_new(j, "adopted_at", json_time(e->adopted_at));
 	add_silence(a, j, e);
 	add_lock(j, e);
 	add_identity(j, e);

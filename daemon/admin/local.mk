@@ -30,6 +30,8 @@ daemon_admin_libadmin_a_SOURCES = \
 	daemon/admin/login.h \
 	daemon/admin/metrics.c \
 	daemon/admin/metrics.h \
+	daemon/admin/migration.c \
+	daemon/admin/migration.h \
 	daemon/admin/nanomdm.c \
 	daemon/admin/nanomdm.h \
 	daemon/admin/notify.c \

@@ -22,6 +22,8 @@ static const struct {
 	{ HTTP_GET, "/v1/events", ROLE_READ },
 	{ HTTP_GET, "/v1/export", ROLE_READ },
 	{ HTTP_GET, "/v1/pushcert", ROLE_READ },
+	{ HTTP_GET, "/v1/migration", ROLE_READ },
+	{ HTTP_GET, "/v1/adopt", ROLE_READ },
 	{ HTTP_GET, "/v1/enroll-links", ROLE_READ },
 	{ HTTP_GET, "/v1/enrollments", ROLE_READ },
 	{ HTTP_GET, "/v1/enrollments/*", ROLE_READ },

@@ -11,6 +11,7 @@
 #include "admin/accept.h"
 #include "admin/answer.h"
 #include "admin/inactivity.h"
+#include "admin/migration.h"
 #include "admin/problems.h"
 #include "base/clock.h"
 #include "base/encode.h"
@@ -258,6 +259,8 @@ status_json(struct admin *a)
 	json_object_set_new(j, "waits_for_word", accept_json(a));
 	json_object_set_new(j, "devices", devices_json(a->mdm.roster));
 	json_object_set_new(j, "inactivity", inactivity_json(a));
+	json_object_set_new(j, "migration", migration_json(a));
+	json_object_set_new(j, "adopt", adopt_json(a));
 	json_object_set_new(j, "certificates", certificates_json(a->mdm.certs, now));
 	json_object_set_new(j, "configuration", configuration_json(a));
 	json_object_set_new(j, "store", store_json(a));

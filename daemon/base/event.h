@@ -77,6 +77,14 @@
 	X(WEBHOOK_DROPPED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0073", 4, false)     \
 	X(DECLARATIVE_FAILING, "c0a1d0c5f7e04b1e9a3f0d5e6b7a007a", 4, false) \
 	X(BACKUP_MADE, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0074", 5, true)          \
+	X(MIGRATION_OPENED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0090", 5, true)     \
+	X(MIGRATION_CLOSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0091", 5, true)     \
+	X(ORIGIN_NAMED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0092", 5, true)         \
+	X(DEVICE_IMPORTED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0093", 5, true)      \
+	X(DEVICE_BOUND, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0094", 5, true)         \
+	X(ADOPT_OPENED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0095", 4, true)         \
+	X(ADOPT_CLOSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0096", 5, true)         \
+	X(DEVICE_ADOPTED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0097", 4, true)       \
 	X(API_REFUSED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0070", 4, true)          \
 	X(ESCROW_UNLOCK, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0071", 5, true)
 

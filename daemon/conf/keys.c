@@ -300,9 +300,9 @@ static const struct key rows[] = {
 	KEY("metrics.listen", ENDPOINT, metrics_listen, NONE, RESTART,
 		"Address and port for Prometheus."),
 
-	KEY("migration", DURATION, migration, "\"0s\"", RESTART,
-		"How long from start a device that another server enrolled may bind its "
-		"certificate. This version takes no such devices yet.",
+	KEY("migration", DURATION, migration, "\"0s\"", RELOAD,
+		"How long imported devices may bind the certificates that they have: from the "
+		"start, or from a change of this key; \"0s\" closes the window.",
 		RANGE(0, 365 * DAY)),
 
 	KEY("mdmcert.email", STRING, mdmcert.email, NONE, RELOAD,

@@ -2,6 +2,7 @@
 #include "mdm/auth.h"
 
 #include "base/log.h"
+#include "mdm/foreign.h"
 #include "pki/cert.h"
 #include "pki/cms.h"
 #include "pki/cmsfast.h"
@@ -32,10 +33,11 @@ auth_is_ours(const struct certdir *certs, X509 *cert, unsigned char ca[SHA256_LE
 	return false;
 }
 
-/* Was the record written when a CA that is still ours issued the certificate? */
+/* Was the record written when a CA that still counts issued the certificate? */
 static bool
-recorded_ca_is_ours(const struct certdir *certs, const struct identity *i)
+recorded_ca_is_ours(struct mdm *m, const struct identity *i)
 {
+	const struct certdir *certs = m->certs;
 	size_t k;
 
 	if (certpair_leaf(&certs->ssc) && memcmp(i->ca, certs->ssc.sha256, SHA256_LEN) == 0)
@@ -43,7 +45,7 @@ recorded_ca_is_ours(const struct certdir *certs, const struct identity *i)
 	for (k = 0; k < certs->ssc_old_count; k++)
 		if (memcmp(i->ca, certs->ssc_old[k].sha256, SHA256_LEN) == 0)
 			return true;
-	return false;
+	return foreign_known(m, i->ca);
 }
 
 static int
@@ -60,8 +62,11 @@ auth_certificate(struct mdm *m, X509 *cert, struct speaker *ret, const char **wh
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
-	if (!auth_is_ours(m->certs, cert, NULL))
-		return refuse(why, "The certificate was not issued by this server.");
+	if (!auth_is_ours(m->certs, cert, ret->ca)) {
+		if (!foreign_issued(m, cert, ret->ca))
+			return refuse(why, "The certificate was not issued by this server.");
+		ret->foreign = true;
+	}
 	ret->not_before = cert_not_before(cert);
 	ret->not_after = cert_not_after(cert);
 	ret->expired = ret->not_after < now;
@@ -69,7 +74,8 @@ auth_certificate(struct mdm *m, X509 *cert, struct speaker *ret, const char **wh
 		return refuse(why, "The certificate expired too long ago.");
 	if (cert_sha256(cert, ret->sha256) < 0)
 		return refuse(why, "The certificate cannot be read.");
-	if (cert_enrollment_number(cert, ret->number) < 0)
+	/* What another's CA writes there is no number of ours. */
+	if (ret->foreign || cert_enrollment_number(cert, ret->number) < 0)
 		ret->number[0] = '\0';
 	rc = identity_load(m->store, ret->sha256, &ret->identity);
 	if (rc < 0 && rc != -ENOENT)
@@ -101,7 +107,7 @@ is_known(struct mdm *m, const struct identity *i, const struct cmsfast *f)
 	int64_t now = mdm_now(m);
 
 	return i->status == IDENTITY_ACTIVE && memcmp(i->pin, f->pin, SHA256_LEN) == 0 &&
-	       recorded_ca_is_ours(m->certs, i) && !identity_is_over(i->superseded_at, now) &&
+	       recorded_ca_is_ours(m, i) && !identity_is_over(i->superseded_at, now) &&
 	       i->not_after >= now && (f->digest != CMS_DIGEST_SHA1 || !m->conf->digests_sha256);
 }
 

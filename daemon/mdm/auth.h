@@ -24,6 +24,8 @@ struct credentials {
 struct speaker {
 	X509 *cert; /* owned; NULL: recognised by its record, which is there then */
 	unsigned char sha256[SHA256_LEN];
+	unsigned char ca[SHA256_LEN];  /* of the CA that issued it; only with `cert` */
+	bool foreign;		       /* ... which is an earlier server's (foreign.h) */
 	char number[UUID_LEN + 1];     /* enrollment number from its SAN; "" */
 	int64_t not_before, not_after; /* not_before is 0 without `cert` */
 	struct identity *identity;     /* its issuance record, owned; NULL: lost */

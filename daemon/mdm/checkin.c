@@ -185,8 +185,8 @@ authenticate(struct visit *v)
 	return rc;
 }
 
-static void
-set_push(struct enrollment *e, const struct message *msg, int64_t now)
+void
+checkin_set_push(struct enrollment *e, const struct message *msg, int64_t now)
 {
 	buf_wipe(&e->token);
 	buf_add_bytes(&e->token, msg->token);
@@ -227,7 +227,7 @@ finish_token_update(struct visit *v, struct enrollment *e, bool fresh)
 {
 	int rc;
 
-	set_push(e, v->msg, mdm_now(v->m));
+	checkin_set_push(e, v->msg, mdm_now(v->m));
 	e->token_updates = fresh ? 1 : e->token_updates + 1;
 	rc = keep_unlock_token(v, e);
 	if (rc == 0)

@@ -10,4 +10,7 @@
 void checkin_answer(
 	struct mdm *m, const struct message *msg, const struct speaker *who, struct reply *out);
 
+/* What a TokenUpdate says of pushes, in the place of what was said before. */
+void checkin_set_push(struct enrollment *e, const struct message *msg, int64_t now);
+
 #endif

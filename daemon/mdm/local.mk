@@ -39,18 +39,26 @@ daemon_mdm_libmdm_a_SOURCES = \
 	daemon/mdm/enroll.h \
 	daemon/mdm/enroll_page.c \
 	daemon/mdm/enroll_page.h \
+	daemon/mdm/adopt.c \
+	daemon/mdm/adopt.h \
+	daemon/mdm/foreign.c \
+	daemon/mdm/foreign.h \
 	daemon/mdm/machine.c \
 	daemon/mdm/machine.h \
 	daemon/mdm/mdm.c \
 	daemon/mdm/mdm.h \
 	daemon/mdm/message.c \
 	daemon/mdm/message.h \
+	daemon/mdm/migrate.c \
+	daemon/mdm/migrate.h \
 	daemon/mdm/party.c \
 	daemon/mdm/party.h \
 	daemon/mdm/patrol.c \
 	daemon/mdm/patrol.h \
 	daemon/mdm/profile.c \
 	daemon/mdm/profile.h \
+	daemon/mdm/profile_keep.c \
+	daemon/mdm/profile_keep.h \
 	daemon/mdm/promote.c \
 	daemon/mdm/promote.h \
 	daemon/mdm/push.c \

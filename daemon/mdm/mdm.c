@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/table.h"
 #include "mdm/crl.h"
+#include "mdm/foreign.h"
 #include "pki/cert.h"
 #include "pki/cmsfast.h"
 #include "store/meta.h"
@@ -22,6 +23,7 @@ mdm_fini(struct mdm *m)
 	table_free(m->scep_busy);
 	table_free(m->renewal_looks);
 	crl_free(m);
+	foreign_forget(m);
 	cmsfast_keys_free(m->keys);
 	m->keys = NULL;
 	table_free(m->sources);

@@ -23,6 +23,7 @@ struct cmsfast_keys;
 struct credentials;
 struct crl;
 struct declarative;
+struct foreign;
 struct message;
 struct patrol;
 struct pusher;
@@ -54,7 +55,8 @@ struct mdm {
 	struct certdir *certs;
 	struct mdm_numbers numbers;
 	int64_t started_at;
-	int64_t restored_at; /* the store came from a backup then; 0: never */
+	int64_t restored_at;	 /* the store came from a backup then; 0: never */
+	int64_t migration_until; /* the window `migration` is open until then; 0: closed */
 
 	/* A device's message was taken and answered; in the batch of what it changed.  NULL:
 	 * nobody. */
@@ -69,6 +71,7 @@ struct mdm {
 	struct table *scep_busy;     /* enrollment numbers that a certificate is being made for */
 	struct table *renewal_looks; /* id -> wall time when its renewal is looked at again */
 	struct crl *crl;	     /* NULL until somebody asks for it */
+	struct foreign *foreign;     /* CAs of earlier servers; NULL until somebody asks */
 	struct cmsfast_keys *keys;   /* of the devices that spoke last */
 	struct table *sources;	     /* addresses that tried without a link or challenge */
 	struct table *installs;	     /* path -> profile of enrollment.install */

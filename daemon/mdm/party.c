@@ -3,7 +3,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "mdm/adopt.h"
 #include "mdm/command_end.h"
+#include "mdm/migrate.h"
 #include "mdm/renewal.h"
 #include "mdm/silence.h"
 #include "pki/cert.h"
@@ -48,7 +50,7 @@ is_later(struct mdm *m, const struct enrollment *e, const struct speaker *who)
 {
 	int64_t bound = issued_at(m, &e->current);
 
-	if (who->identity || !e->number[0] || strcmp(who->number, e->number) != 0)
+	if (who->identity || who->foreign || !e->number[0] || strcmp(who->number, e->number) != 0)
 		return false;
 	return bound ? who->not_before + BACKDATED > bound : who->not_after > e->current.not_after;
 }
@@ -65,7 +67,7 @@ is_renewal(const struct enrollment *e, const struct speaker *who)
 }
 
 static enum binding
-bind_to(struct mdm *m, const struct party *p, const struct speaker *who)
+bind_to(struct mdm *m, const struct party *p, const struct message *msg, const struct speaker *who)
 {
 	const struct enrollment *e = p->device;
 
@@ -79,7 +81,11 @@ bind_to(struct mdm *m, const struct party *p, const struct speaker *who)
 		return BINDING_CANDIDATE;
 	if (e && is_renewal(e, who))
 		return BINDING_RENEWAL;
-	return e && is_later(m, e, who) ? BINDING_LATER : BINDING_NONE;
+	if (e && is_later(m, e, who))
+		return BINDING_LATER;
+	if (e && enrollment_awaited(e) && !migrate_refusal(m, e, who))
+		return BINDING_IMPORT;
+	return adopt_may(m, e, msg, who) ? BINDING_ADOPT : BINDING_NONE;
 }
 
 static int
@@ -107,7 +113,7 @@ party_load(struct mdm *m, const struct message *msg, const struct speaker *who, 
 		candidate_free(ret->candidate);
 		ret->candidate = NULL;
 	}
-	ret->binding = bind_to(m, ret, who);
+	ret->binding = bind_to(m, ret, msg, who);
 	return 0;
 
 err:
@@ -222,7 +228,7 @@ party_revoke(struct mdm *m, const unsigned char cert[SHA256_LEN])
 
 /* A record for a certificate whose record was lost: what the certificate itself says. */
 static int
-restore_identity(struct mdm *m, const struct speaker *who, struct identity **ret)
+restore_identity(const struct speaker *who, struct identity **ret)
 {
 	struct identity *i = identity_new();
 	const ASN1_INTEGER *serial = X509_get0_serialNumber(who->cert);
@@ -232,7 +238,7 @@ restore_identity(struct mdm *m, const struct speaker *who, struct identity **ret
 	i->issued_at = who->not_before;
 	i->not_after = who->not_after;
 	buf_add(&i->serial, ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
-	auth_is_ours(m->certs, who->cert, i->ca);
+	memcpy(i->ca, who->ca, SHA256_LEN);
 	if (cert_to_der(who->cert, &i->der) < 0 || cert_spki_sha256(who->cert, i->spki) < 0) {
 		identity_free(i);
 		return -EIO;
@@ -242,18 +248,20 @@ restore_identity(struct mdm *m, const struct speaker *who, struct identity **ret
 }
 
 static int
-activate(struct mdm *m, const struct speaker *who, const char *id)
+activate(struct mdm *m, const struct speaker *who, const struct enrollment *e)
 {
 	struct identity *i = NULL;
 	int rc = identity_load(m->store, who->sha256, &i);
 
 	if (rc == -ENOENT)
-		rc = restore_identity(m, who, &i);
+		rc = restore_identity(who, &i);
 	if (rc < 0)
 		return rc;
 	i->status = IDENTITY_ACTIVE;
 	free(i->enrollment);
-	i->enrollment = xstrdup(id);
+	i->enrollment = xstrdup(e->id);
+	if (!i->number[0]) /* it is not of our CA, which writes one into each */
+		memcpy(i->number, e->number, sizeof(i->number));
 	rc = identity_save(m->store, i);
 	identity_free(i);
 	return rc;
@@ -271,7 +279,7 @@ make_current(struct mdm *m, struct enrollment *e, const struct speaker *who)
 int
 party_bind_first(struct mdm *m, struct enrollment *e, const struct speaker *who)
 {
-	int rc = activate(m, who, e->id);
+	int rc = activate(m, who, e);
 
 	make_current(m, e, who);
 	return rc;
@@ -294,7 +302,7 @@ note_superseded(struct mdm *m, const unsigned char cert[SHA256_LEN])
 int
 party_bind_renewal(struct mdm *m, struct enrollment *e, const struct speaker *who)
 {
-	int rc = activate(m, who, e->id);
+	int rc = activate(m, who, e);
 
 	if (rc < 0 || is_bound(&e->current, who->sha256))
 		return rc;
@@ -375,23 +383,53 @@ note_seen(struct mdm *m, struct party *p, const struct message *msg)
 		p->dirty = true;
 }
 
+/* Why this certificate does not speak for it, for people too. */
+static const char *
+stranger_words(struct mdm *m, const struct enrollment *e, const struct speaker *who)
+{
+	const char *why = e && enrollment_awaited(e) ? migrate_refusal(m, e, who) : NULL;
+
+	if (why)
+		return why;
+	if (who->foreign)
+		return "Identities of the earlier server speak for imported enrollments only.";
+	return e ? "This certificate is not the one of this enrollment."
+		 : "No such device is enrolled here.";
+}
+
+/* The certificate becomes one of the enrollment's by this message. */
+static bool
+bind_now(struct mdm *m, struct party *p, const struct speaker *who, struct reply *out)
+{
+	int rc = p->binding == BINDING_IMPORT ? migrate_bind(m, p->device, who)
+					      : party_bind_renewal(m, p->device, who);
+
+	p->dirty = true;
+	if (rc < 0)
+		reply_busy(out);
+	return rc == 0;
+}
+
 bool
 party_accept(struct mdm *m, struct party *p, const struct message *msg, const struct speaker *who,
 	struct reply *out)
 {
-	bool rebind = p->binding == BINDING_RENEWAL || p->binding == BINDING_LATER;
-	struct enrollment *e = p->device;
+	bool bind = p->binding == BINDING_RENEWAL || p->binding == BINDING_LATER ||
+		    p->binding == BINDING_IMPORT;
+	struct enrollment *e;
 	struct state_outcome o;
 
 	if (p->binding == BINDING_REPLACED) {
 		raise_conflict(m, p, msg, out);
 		return false;
 	}
+	if (p->binding == BINDING_ADOPT && adopt_take(m, p, msg, who) < 0) {
+		reply_busy(out);
+		return false;
+	}
+	e = p->device;
 	if (!e || p->binding == BINDING_NONE || p->binding == BINDING_CANDIDATE)
-		return refuse(m, p, msg,
-			e ? "This certificate is not the one of this enrollment."
-			  : "No such device is enrolled here.",
-			out);
+		return refuse(m, p, msg, stranger_words(m, e, who), out);
 	if (channel_is_user(e->channel))
 		return refuse(m, p, msg, "This id belongs to a user channel.", out);
 	o = state_decide(
@@ -403,13 +441,7 @@ party_accept(struct mdm *m, struct party *p, const struct message *msg, const st
 	note_seen(m, p, msg);
 	if (o.next != e->state)
 		come_back(m, p, &o);
-	if (!rebind)
-		return true;
-	p->dirty = true;
-	if (party_bind_renewal(m, e, who) == 0)
-		return true;
-	reply_busy(out);
-	return false;
+	return !bind || bind_now(m, p, who, out);
 }
 
 struct forgetting {

@@ -15,6 +15,8 @@ enum binding {
 	BINDING_PREVIOUS,  /* the one before its renewal: accepted too */
 	BINDING_CANDIDATE, /* an Authenticate's that waits for TokenUpdate */
 	BINDING_RENEWAL,   /* issued as renewal of this enrollment, not yet bound */
+	BINDING_IMPORT,	   /* the first one of an imported enrollment (migrate.h) */
+	BINDING_ADOPT,	   /* of a device that a restored backup does not know (adopt.h) */
 	BINDING_LATER,	   /* records lost: our CA's, its number, issued later than the bound one */
 	BINDING_REPLACED   /* the identity before a re-enrollment: two devices claim one id */
 };

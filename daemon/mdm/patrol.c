@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "mdm/adopt.h"
+#include "mdm/migrate.h"
 #include "mdm/promote.h"
 #include "mdm/push.h"
 #include "mdm/refresh.h"
@@ -272,6 +274,15 @@ visit(struct patrol *p, const struct roster_line *line)
 	int64_t now = mdm_now(p->m);
 	bool reachable = line->has_token && !line->token_bad && c && c->standing != STANDING_PUSH;
 
+	/* It may still be with its earlier server: it is invited, and nothing is held against it.
+	 */
+	if (line->awaited) {
+		if (reachable && migrate_open(p->m) &&
+			inactivity_ask_due(now, line->asked, spread,
+				inactivity_ask_interval(conf->lock_after)))
+			ask(p, line, now);
+		return;
+	}
 	if (line->heard && line->unanswered_since)
 		reset(p, line);
 	else if (line->state == STATE_ENROLLED && c && !line->paused &&
@@ -402,6 +413,8 @@ begin(struct patrol *p)
 	struct store_numbers n;
 
 	service_tick(p->m);
+	migrate_tick(p->m);
+	adopt_tick(p->m);
 	store_numbers(p->m->store, &n);
 	p->dry = n.fault != 0;
 	p->running = true;

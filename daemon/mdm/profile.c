@@ -126,8 +126,8 @@ add_rdn(plist_t subject, const char *type, const char *value)
 	plist_array_append_item(subject, rdn);
 }
 
-static plist_t
-scep_content(const struct profile *p)
+plist_t
+profile_scep_content(const struct profile *p)
 {
 	plist_t dict = plist_new_dict(), subject = plist_new_array();
 	char name[32];
@@ -154,7 +154,7 @@ scep_payload(const struct profile *p, char uuid[UUID_LEN + 1])
 {
 	plist_t dict = payload_new(p, "com.apple.security.scep", ".scep", "Device identity", uuid);
 
-	plist_dict_set_item(dict, "PayloadContent", scep_content(p));
+	plist_dict_set_item(dict, "PayloadContent", profile_scep_content(p));
 	return dict;
 }
 

@@ -36,8 +36,8 @@ look_for_lock(void *arg, const char *id)
 	return search->found;
 }
 
-static void
-inherit_lock(struct mdm *m, struct enrollment *e)
+void
+promote_inherit_lock(struct mdm *m, struct enrollment *e)
 {
 	struct lock_search search = { m->store, e->id, false };
 
@@ -117,7 +117,9 @@ begin(struct mdm *m, struct party *p, const struct speaker *who, bool again)
 	e->renewal_offers = e->renewal_failures = 0;
 	e->unanswered = 0;
 	e->unanswered_since = 0;
-	inherit_lock(m, e);
+	e->imported_at = e->adopted_at = 0;
+	e->origin[0] = '\0';
+	promote_inherit_lock(m, e);
 	if (rc == 0)
 		rc = party_bind_first(m, e, who);
 	log_event(again ? EV_DEVICE_REENROLLED : EV_DEVICE_ENROLLED,

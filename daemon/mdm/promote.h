@@ -19,6 +19,8 @@ const char *promote_link_refusal(struct mdm *m, const struct speaker *who, const
 	const struct device_facts *facts, const struct enrollment *existing);
 /* Deletes the candidate and revokes its identity; a record that is only Pending goes with it. */
 int promote_drop_candidate(struct mdm *m, const char *id, const char *why);
+/* Another enrollment with its serial number is locked: this one starts locked. */
+void promote_inherit_lock(struct mdm *m, struct enrollment *e);
 /* Lapses every candidate whose hour is over: a walk, for a rare tick.  How many, or -errno. */
 int promote_lapse(struct mdm *m);
 

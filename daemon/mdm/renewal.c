@@ -8,10 +8,12 @@
 #include "base/table.h"
 #include "mdm/enroll.h"
 #include "mdm/profile.h"
+#include "mdm/profile_keep.h"
 #include "mdm/push.h"
 #include "pki/cms.h"
 #include "policy/renewal.h"
 #include "store/meta.h"
+#include "store/origin.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -116,6 +118,28 @@ signer_of(const struct mdm *m, const struct profile_facts *f)
 }
 
 /*
+ * Who signs the renewal of another server's profile: nobody (NULL) where nobody signed that.  As it
+ * is said today, not when the device came: a person may have decided.
+ */
+static int
+origin_signer(const struct mdm *m, const struct profile_facts *f, const struct certpair **signer)
+{
+	static const unsigned char nobody[SHA256_LEN];
+	struct origin *o;
+	int rc = origin_load(m->store, f->origin, &o);
+
+	if (rc < 0)
+		return rc == -ENOENT ? -ENODATA : rc;
+	*signer = signer_of(m, &o->facts);
+	if (o->profile.len == 0)
+		rc = -ENODATA;
+	else if (memcmp(o->facts.signer, nobody, SHA256_LEN) != 0 && !(*signer && (*signer)->key))
+		rc = -ENOKEY;
+	origin_free(o);
+	return rc;
+}
+
+/*
  * What was recorded with the enrollment, and who signed its profile.  0; -ENODATA nothing is
  * recorded; -ENOKEY the signer is not there any more: Apple lets no other take its place.
  */
@@ -131,6 +155,8 @@ facts_of(const struct mdm *m, const struct enrollment *e, struct profile_facts *
 	*signer = signer_of(m, &d->facts);
 	if (!d->facts.identifier || !d->facts.topic || !d->facts.server_name)
 		rc = -ENODATA;
+	else if (d->facts.origin)
+		rc = origin_signer(m, &d->facts, signer);
 	else if (!*signer || !(*signer)->key)
 		rc = -ENOKEY;
 	if (rc == 0)
@@ -152,8 +178,7 @@ renewal_fault_words(int fault)
 	case -ENODATA:
 		return "nothing is recorded of its enrollment profile; it must enroll again";
 	case -ENOKEY:
-		return "the SSC that signed its enrollment profile is not there any more; it must "
-		       "enroll again";
+		return "who signed its enrollment profile cannot sign here; it must enroll again";
 	case -EROFS:
 		return "the store takes no changes now";
 	default:
@@ -362,20 +387,38 @@ limit_rights(struct profile_facts *f, int64_t configured)
 }
 
 static int
+build(struct mdm *m, const struct profile *p, struct buf *out)
+{
+	struct origin *o;
+	int rc;
+
+	if (!p->facts->origin)
+		return profile_build(p, out);
+	rc = origin_load(m->store, p->facts->origin, &o);
+	if (rc < 0)
+		return rc;
+	rc = profile_keep_build(p, buf_bytes(&o->profile), out);
+	origin_free(o);
+	return rc;
+}
+
+static int
 sign_profile(struct mdm *m, const struct delivery *d, const struct certpair *signer,
 	const char *challenge, struct buf *out)
 {
 	struct profile p = { .facts = &d->facts,
 		.organization = m->conf->organization,
-		.name = signer->name,
+		.name = signer ? signer->name : m->certs->ssc.name,
 		.description = m->conf->enrollment.description,
 		.number = d->number,
 		.challenge = challenge,
 		.tls_root = m->certs->tls_root };
 	struct buf xml = BUF_INIT;
-	int rc = profile_build(&p, &xml);
+	int rc = build(m, &p, &xml);
 
-	if (rc == 0)
+	if (rc == 0 && !signer)
+		buf_add_bytes(out, buf_bytes(&xml));
+	else if (rc == 0)
 		rc = cms_sign(certpair_leaf(signer), signer->key, NULL, buf_bytes(&xml), out);
 	buf_wipe(&xml);
 	return rc;

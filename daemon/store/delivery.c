@@ -19,6 +19,7 @@ static const struct field fact_fields[] = {
 	FIELD(6, FIELD_BOOL, struct profile_facts, per_user),
 	FIELD(7, FIELD_STR, struct profile_facts, server_name),
 	FIELD_SIZED(8, FIELD_BYTES, struct profile_facts, signer),
+	FIELD(9, FIELD_STR, struct profile_facts, origin),
 };
 
 static const struct field fields[] = {
@@ -55,6 +56,19 @@ profile_facts_copy(struct profile_facts *to, const struct profile_facts *from)
 	to->checkin_url = copy_str(from->checkin_url);
 	to->topic = copy_str(from->topic);
 	to->server_name = copy_str(from->server_name);
+	to->origin = copy_str(from->origin);
+}
+
+void
+profile_facts_nest(struct buf *out, uint8_t tag, const struct profile_facts *f)
+{
+	fields_nest(out, tag, fact_fields, FIELD_COUNT(fact_fields), f);
+}
+
+int
+profile_facts_decode(struct profile_facts *f, struct bytes value)
+{
+	return fields_decode(fact_fields, FIELD_COUNT(fact_fields), value, f, NULL, NULL);
 }
 
 struct delivery *
@@ -81,9 +95,7 @@ decode_other(void *arg, uint8_t tag, struct bytes value)
 {
 	struct delivery *d = arg;
 
-	if (tag != TAG_FACTS)
-		return 0;
-	return fields_decode(fact_fields, FIELD_COUNT(fact_fields), value, &d->facts, NULL, NULL);
+	return tag == TAG_FACTS ? profile_facts_decode(&d->facts, value) : 0;
 }
 
 static int
@@ -146,7 +158,7 @@ delivery_save(struct store *s, const struct delivery *d)
 
 	record_begin(&value, 1);
 	fields_encode(fields, FIELD_COUNT(fields), d, &value);
-	fields_nest(&value, TAG_FACTS, fact_fields, FIELD_COUNT(fact_fields), &d->facts);
+	profile_facts_nest(&value, TAG_FACTS, &d->facts);
 	r = access_put(s, 'n', d->number, NULL, &value);
 	if (r == 0 && !store_has(s, index)) /* it never changes: written once */
 		r = store_put(s, index, bytes_str(d->number));

@@ -24,7 +24,9 @@ struct profile_facts {
 	int64_t access_rights;
 	bool per_user;
 	char *server_name;
-	unsigned char signer[SHA256_LEN]; /* of the signing certificate's DER */
+	unsigned char
+		signer[SHA256_LEN]; /* of the signing certificate's DER; zero: nobody signed */
+	char *origin;		    /* the profile is another server's (origin.h); NULL: our own */
 };
 
 struct delivery {
@@ -53,5 +55,8 @@ int delivery_save(struct store *s, const struct delivery *d);
 int delivery_sweep(struct store *s, int64_t now);
 void profile_facts_free(struct profile_facts *f);
 void profile_facts_copy(struct profile_facts *to, const struct profile_facts *from);
+/* As one field of another record, and back into zeroed facts (0 or -EBADMSG). */
+void profile_facts_nest(struct buf *out, uint8_t tag, const struct profile_facts *f);
+int profile_facts_decode(struct profile_facts *f, struct bytes value);
 
 #endif

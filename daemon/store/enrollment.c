@@ -74,6 +74,12 @@ static const struct field fields[] = {
 	FIELD(63, FIELD_UINT, E, renewal_failures),
 	FIELD(70, FIELD_INT, E, renewal_failed_at),
 	FIELD(71, FIELD_UINT, E, token_updates),
+	FIELD(72, FIELD_INT, E, imported_at),
+	FIELD_SIZED(73, FIELD_TEXT, E, origin),
+	FIELD_SIZED(74, FIELD_BYTES, E, imported[0]),
+	FIELD_SIZED(75, FIELD_BYTES, E, imported[1]),
+	FIELD_SIZED(76, FIELD_BYTES, E, imported[2]),
+	FIELD(77, FIELD_INT, E, adopted_at),
 };
 
 #undef E

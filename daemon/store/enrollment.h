@@ -21,6 +21,7 @@
 
 #define ENROLLMENT_ID_MAX 255 /* bytes, without control characters or '/' */
 
+#define ENROLLMENT_IMPORTS 3u /* Authenticate, TokenUpdate, SetBootstrapToken */
 #define ENROLLMENT_REFRESH 5u /* kinds of questions that are asked by schedule */
 
 /* An identity that an enrollment speaks by. */
@@ -92,7 +93,22 @@ struct enrollment {
 	unsigned renewal_offers;   /* hand-outs since an answer */
 	unsigned renewal_failures; /* in a row */
 	int64_t renewal_failed_at;
+
+	/* brought over from another server (mdm/migrate.h), or known again after a restore */
+	int64_t imported_at;		 /* 0: it enrolled here */
+	char origin[2 * SHA256_LEN + 1]; /* named with it (origin.h); "": the one given last */
+	unsigned char imported[ENROLLMENT_IMPORTS]
+			      [SHA256_LEN]; /* of the messages taken, by kind: the same one again is
+					       no change */
+	int64_t adopted_at;
 };
+
+/* Brought over, and its own certificate has not been seen yet. */
+static inline bool
+enrollment_awaited(const struct enrollment *e)
+{
+	return e->imported_at != 0 && !e->current.set;
+}
 
 /* An Authenticate that waits: becomes the enrollment by its certificate's first TokenUpdate. */
 struct candidate {

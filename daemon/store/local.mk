@@ -28,6 +28,8 @@ daemon_store_libstore_a_SOURCES = \
 	daemon/store/link.h \
 	daemon/store/meta.c \
 	daemon/store/meta.h \
+	daemon/store/origin.c \
+	daemon/store/origin.h \
 	daemon/store/queue.c \
 	daemon/store/queue.h \
 	daemon/store/record.c \

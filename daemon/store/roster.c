@@ -212,8 +212,13 @@ count_line(struct roster *r, const struct roster_line *l, bool in)
 	r->counts.removal[l->removal] += by;
 	if (l->locked)
 		r->counts.locked += by;
-	if (l->state == STATE_ENROLLED || l->state == STATE_INACTIVE)
-		r->topics[l->topic].devices += by;
+	if (l->state != STATE_ENROLLED && l->state != STATE_INACTIVE)
+		return;
+	r->topics[l->topic].devices += by;
+	if (l->imported)
+		r->counts.imported += by;
+	if (l->awaited)
+		r->counts.awaited += by;
 }
 
 /* ---- following the store ---- */
@@ -229,6 +234,8 @@ fill_line(struct roster *r, struct roster_line *l, const struct enrollment *e)
 	l->token_bad = e->token_bad;
 	l->has_token = e->has_token;
 	l->paused = e->paused_since != 0;
+	l->imported = e->imported_at != 0;
+	l->awaited = enrollment_awaited(e);
 	l->topic = topic_index(r, e->topic);
 	if (e->last_seen > l->last_seen)
 		l->last_seen = e->last_seen;

@@ -18,6 +18,7 @@ struct roster_line {
 	const char *id;				     /* owned by the roster */
 	uint8_t state, removal, channel, lock_cause; /* enums of base/state.h */
 	bool locked, token_bad, has_token, paused;
+	bool imported, awaited; /* from another server; its certificate was not seen yet */
 	bool heard; /* an authenticated message came since the last ask was sent; in memory only */
 	uint16_t topic; /* index for roster_topic(); 0: none */
 	int64_t last_seen, enrolled_at, state_since, unanswered_since, identity_not_after,
@@ -56,6 +57,7 @@ struct roster_counts {
 	size_t state[STATE_COUNT]; /* device channels */
 	size_t removal[REMOVAL_COUNT];
 	size_t locked, users;
+	size_t imported, awaited; /* device channels, Enrolled and Inactive */
 };
 void roster_counts(const struct roster *r, struct roster_counts *ret); /* kept, not counted: O(1) */
 /* Enrolled and Inactive device channels under this topic. */

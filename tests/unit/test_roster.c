@@ -67,9 +67,10 @@ save(const char *id, enum channel channel, enum state state, bool locked, const 
 static void
 check_counts(void)
 {
-	struct roster_counts kept, counted = { { 0 }, { 0 }, 0, 0 };
+	struct roster_counts kept, counted;
 	size_t topics[8] = { 0 };
 
+	memset(&counted, 0, sizeof(counted));
 	for (size_t i = 0; i < roster_count(fx.roster); i++) {
 		const struct roster_line *l = roster_at(fx.roster, i);
 
@@ -81,8 +82,11 @@ check_counts(void)
 		counted.state[l->state]++;
 		counted.removal[l->removal]++;
 		counted.locked += l->locked;
-		if (l->state == STATE_ENROLLED || l->state == STATE_INACTIVE)
-			topics[l->topic]++;
+		if (l->state != STATE_ENROLLED && l->state != STATE_INACTIVE)
+			continue;
+		topics[l->topic]++;
+		counted.imported += l->imported;
+		counted.awaited += l->awaited;
 	}
 	roster_counts(fx.roster, &kept);
 	assert_memory_equal(&kept, &counted, sizeof(kept));
@@ -90,6 +94,44 @@ check_counts(void)
 		assert_int_equal(
 			roster_topic_devices(fx.roster, roster_topic(fx.roster, t)), topics[t]);
 	assert_null(roster_at(fx.roster, roster_count(fx.roster)));
+}
+
+static void
+save_imported(const char *id, enum state state, bool came)
+{
+	struct enrollment *e = enrollment_new(id, CHANNEL_DEVICE);
+
+	e->state = state;
+	e->imported_at = 7;
+	e->current = (struct identity_ref){ .set = came, .not_after = 77 };
+	assert_int_equal(enrollment_save(fx.bed->store, e), 0);
+	enrollment_free(e);
+	bed_commit(fx.bed);
+	check_counts();
+}
+
+/* Counted while they are enrolled, and awaited until their certificate came. */
+static void
+imported_devices_are_counted(void **state)
+{
+	struct roster_counts n;
+
+	(void)state;
+	save("own", CHANNEL_DEVICE, STATE_ENROLLED, false, "t", 5);
+	save_imported("pending", STATE_PENDING, false);
+	save_imported("a", STATE_ENROLLED, false);
+	save_imported("b", STATE_ENROLLED, false);
+	roster_counts(fx.roster, &n);
+	assert_int_equal(n.imported, 2);
+	assert_int_equal(n.awaited, 2);
+	save_imported("a", STATE_ENROLLED, true);
+	roster_counts(fx.roster, &n);
+	assert_int_equal(n.imported, 2);
+	assert_int_equal(n.awaited, 1);
+	save_imported("b", STATE_REMOVED, false);
+	roster_counts(fx.roster, &n);
+	assert_int_equal(n.imported, 1);
+	assert_int_equal(n.awaited, 0);
 }
 
 static void
@@ -241,6 +283,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(lines_follow_commits_only),
+		TEST(imported_devices_are_counted),
 		TEST(a_damaged_record_leaves_the_line),
 		TEST(random_histories_stay_right),
 		TEST(last_seen_is_written_in_batches),
