@@ -75,6 +75,12 @@ static const struct verb verbs[] = {
 		verb_backup },
 	{ "export", "[--with-secrets]",
 		"everything readable as JSON lines; secrets only when asked for", verb_export },
+	{ "import", "[DIR] --profile FILE --identity-ca FILE [--resign]",
+		"take enrollments of another server over, from files of its messages",
+		verb_import },
+	{ "adopt", "[--for 7d | --end]",
+		"take unknown devices of our own CA in again, after a backup was restored",
+		verb_adopt },
 	{ "watch", "", "events as they happen; --json for a line of JSON each", verb_watch },
 	{ "check", "[--config FILE] [--firewall]",
 		"try the way to Apple and to our own name, certificates, directories, room; "

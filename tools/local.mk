@@ -15,6 +15,9 @@ cordonctl_SOURCES = \
 	tools/ctl/client.h \
 	tools/ctl/commands.c \
 	tools/ctl/commands.h \
+	tools/ctl/import.c \
+	tools/ctl/import.h \
+	tools/ctl/import_find.c \
 	tools/ctl/leave.c \
 	tools/ctl/send.c \
 	tools/ctl/devices.c \

@@ -114,6 +114,25 @@ print_devices(const json_t *d)
 		member_int(d, "users"));
 }
 
+/* Only while there is something to say: an import under way, a window that stands open. */
+static void
+print_windows(const json_t *s)
+{
+	const json_t *m = json_object_get(s, "migration"), *adopt = json_object_get(s, "adopt");
+	int64_t imported = member_int(m, "imported"), waiting = member_int(m, "waiting");
+
+	if (waiting || member_true(m, "open"))
+		printf("%-14s %" PRId64 " of %" PRId64 " imported devices have come; the window is "
+		       "%s%s\n",
+			"migration", imported - waiting, imported,
+			member_true(m, "open") ? "open until " : "closed", member(m, "until"));
+	if (member_true(adopt, "open"))
+		printf("%-14s %sunknown devices of our own CA are taken in until %s%s; %" PRId64
+		       " so far\n",
+			"adopt", terminal_yellow(), member(adopt, "until"), terminal_plain(),
+			member_int(adopt, "adopted"));
+}
+
 static void
 print_inactivity(const json_t *inactivity)
 {
@@ -172,6 +191,7 @@ print_status(const json_t *s)
 		print_push(push);
 	}
 	print_devices(json_object_get(s, "devices"));
+	print_windows(s);
 	print_inactivity(json_object_get(s, "inactivity"));
 	print_certificate("SSC", json_object_get(certificates, "ssc"));
 	print_certificate("TLS", json_object_get(certificates, "tls"));

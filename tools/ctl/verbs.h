@@ -51,6 +51,8 @@ int verb_accept_server_name(int argc, char **argv);
 int verb_backup(int argc, char **argv);
 int verb_watch(int argc, char **argv);
 int verb_export(int argc, char **argv);
+int verb_import(int argc, char **argv);
+int verb_adopt(int argc, char **argv);
 int verb_check(int argc, char **argv);
 
 /* Shared by the verbs. */
