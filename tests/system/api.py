@@ -63,6 +63,11 @@ def command(request_type='ProfileList', number=None):
     return plistlib.dumps({'Command': {'RequestType': request_type}, 'CommandUUID': number or str(uuid.uuid4())})
 
 
+def message(kind, udid, topic, **more):
+    """What a device once told another server."""
+    return plistlib.dumps({'MessageType': kind, 'UDID': udid, 'Topic': topic, **more})
+
+
 RESULT_KEYS = {'status', 'no_push', 'push_error', 'command_error', 'command_uuid', 'request_type'}
 STATUS_KEYS = {'push_error', 'push_result', 'command_error'}
 
@@ -103,13 +108,22 @@ def table(t):
             ('PUT', f'/v1/enqueue/{a},nobody', command(), 207, {'status', 'command_uuid', 'request_type'}),
             ('PUT', '/v1/enqueue/nobody', command(), 500, {'status', 'command_uuid', 'request_type'}),
             ('PUT', f'/v1/enqueue/{a}', b'no property list', 400, {'error'}),
+            ('PUT', '/migration', message('Authenticate', 'M', bed.topic, SerialNumber='C39M'), 200, None),
+            ('PUT', '/migration', message('TokenUpdate', 'M', bed.topic, Token=b't' * 32, PushMagic='m'), 200, None),
+            ('PUT', '/migration', message('Authenticate', 'N', some), 400, {'error'}),
+            ('PUT', '/migration', message('CheckOut', 'M', bed.topic), 400, {'error'}),
+            ('PUT', '/migration', b'no property list', 400, {'error'}),
+            ('PUT', '/migration', message('TokenUpdate', a, bed.topic, Token=b't' * 32, PushMagic='m'), 409, {'error'}),
             ('POST', '/v1/escrowkeyunlock', 'topic=x', 400, {'error'}),
             ('POST', '/v1/escrowkeyunlock', 'topic=x&serial=C39A&productType=iPhone14,5&escrowKey=k&orgName=o&guid=g', 500,
              {'error'}),
         ]
         for method, path, body, status, keys in rows:
             got, headers, answer = api(method, path, body)
-            name = f'{method} {path.replace(bed.topic, "TOPIC")[:60]} answers {status} with {sorted(keys)}'
+            name = f'{method} {path.replace(bed.topic, "TOPIC")[:60]} answers {status} with {sorted(keys or [])}'
+            if keys is None:
+                t.equal((got, answer), (status, ''), name.partition(' with ')[0] + ' with nothing')
+                continue
             t.ok(got == status and isinstance(answer, dict) and set(answer) == keys, name, (got, answer))
             if status in (200, 207, 500) and path.startswith(('/v1/push/', '/v1/enqueue/')):
                 t.ok(shape(answer), '... in its shape', answer)

@@ -65,3 +65,7 @@ if SYSTEM_TESTS
 TESTS += tests/system/control-limits.py
 endif
 EXTRA_DIST += tests/system/control-limits.py
+if SYSTEM_TESTS
+TESTS += tests/system/migration.py tests/system/importing.py tests/system/adopt.py
+endif
+EXTRA_DIST += tests/system/earlier.py tests/system/migration.py tests/system/importing.py tests/system/adopt.py
