@@ -33,6 +33,7 @@
 #include "mdm/push.h"
 #include "mdm/service.h"
 #include "net/listen.h"
+#include "store/brief.h"
 #include "store/meta.h"
 
 #define TICK_MS 1000
@@ -119,6 +120,7 @@ open_store(struct graph *g)
 		.submit = submit,
 		.on_health = on_health,
 		.on_change = on_change,
+		.walks = brief_walks,
 		.arg = g };
 	char *why = NULL;
 	int err = file_mkdirs(g->boot->state, 0700);

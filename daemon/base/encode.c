@@ -69,16 +69,41 @@ encode_base64url(struct buf *out, struct bytes in)
 		buf_add(out, group, base64_group(base64_url, in.data + i, in.len - i, group));
 }
 
+/* What each character stands for; 0xff: nothing. */
+static const unsigned char base64_values[256] = {
+#define NONE_4 0xff, 0xff, 0xff, 0xff
+#define NONE_16 NONE_4, NONE_4, NONE_4, NONE_4
+	NONE_16, NONE_16, NONE_4, NONE_4, 0xff, 0xff, 0xff, 62, 0xff, 0xff, 0xff, 63, /* + / */
+	52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 0xff, 0xff, NONE_4, 0xff, 0, 1, 2, 3, 4, 5, 6, 7, 8,
+	9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 0xff, NONE_4, 0xff, 26,
+	27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49,
+	50, 51, 0xff, NONE_4, NONE_16, NONE_16, NONE_16, NONE_16, NONE_16, NONE_16, NONE_16, NONE_16
+};
+
 static int
 base64_value(unsigned char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	return base64_values[c] == 0xff ? -1 : base64_values[c];
+}
+
+/* Groups of four characters of the alphabet, as many as there are; returns the characters. */
+static size_t
+base64_whole_groups(const unsigned char *in, size_t len, unsigned char *out)
+{
+	size_t i;
+
+	for (i = 0; i + 4 <= len; i += 4, out += 3) {
+		uint32_t a = base64_values[in[i]], b = base64_values[in[i + 1]];
+		uint32_t c = base64_values[in[i + 2]], d = base64_values[in[i + 3]];
+		uint32_t v = a << 18 | b << 12 | c << 6 | d;
+
+		if ((a | b | c | d) & 0x80)
+			break;
+		out[0] = (unsigned char)(v >> 16);
+		out[1] = (unsigned char)(v >> 8);
+		out[2] = (unsigned char)v;
+	}
+	return i;
 }
 
 static bool
@@ -109,11 +134,18 @@ static int
 base64_decode(struct buf *out, struct bytes in, bool loose)
 {
 	unsigned char group[4], raw[3];
-	size_t start = out->len, have = 0, i;
+	size_t start = out->len, have = 0, i, whole;
 	int n = 3;
 
 	buf_reserve(out, in.len / 4 * 3 + 3);
 	for (i = 0; i < in.len; i++) {
+		if (have == 0 && n == 3) {
+			whole = base64_whole_groups(in.data + i, in.len - i, out->data + out->len);
+			out->len += whole / 4 * 3;
+			i += whole;
+			if (i == in.len)
+				break;
+		}
 		if (loose && is_blank(in.data[i]))
 			continue;
 		if (n != 3) /* something behind the padding */

@@ -27,6 +27,7 @@ struct job {
 	uint64_t prepare;     /* segment to have ready; 0: none */
 	struct layer *frozen; /* read by both threads, written by none; NULL: prepare only */
 	struct dbfile_head head;
+	struct store_walks walks;
 	bool gentle;
 	int err;
 	struct dbfile *fresh;
@@ -49,8 +50,8 @@ work(struct task *t)
 	int prepared = j->prepare ? wal_prepare(j->directory, j->prepare, j->segment_size) : 0;
 
 	/* A checkpoint works without the next segment; the log makes one when it needs it. */
-	j->err =
-		j->frozen ? dbfile_succeed(j->directory, j->frozen, &j->head, j->gentle) : prepared;
+	j->err = j->frozen ? dbfile_succeed(j->directory, j->frozen, &j->head, &j->walks, j->gentle)
+			   : prepared;
 	if (j->frozen && j->err == 0)
 		j->err = dbfile_open(j->directory, STORE_FORMAT, &j->fresh, &why);
 	if (j->frozen && j->err == 0)
@@ -177,6 +178,7 @@ start(struct store *s, struct layer *frozen)
 	j->segment_size = s->options.segment_size;
 	j->prepare = s->closing ? 0 : wal_number(s->wal) + 1;
 	j->frozen = frozen;
+	j->walks = s->options.walks;
 	j->head.sequence = s->frozen_sequence;
 	j->head.segment = s->frozen_below;
 	j->gentle = s->options.submit && !s->closing;

@@ -15,6 +15,7 @@
 
 struct dbfile;
 struct layer;
+struct store_walks;
 
 #define DBFILE_HEAD_KEY "\0cordon"
 #define DBFILE_HEAD_KEY_LEN 7u
@@ -52,10 +53,11 @@ int dbfile_each(const char *directory, struct bytes prefix,
  * For the worker thread: writes the successor of the database - a copy with `changes` applied, or,
  * when the file has grown beyond twice its content, a fresh one - and gives it the name.
  * head->sequence and head->segment are the caller's; the rest is filled in.  `gentle` writes in
- * small pieces with pauses, so that a log on the same disk is not held up.  0 or -errno: then the
+ * small pieces with pauses, so that a log on the same disk is not held up.  What walks need
+ * (walkfile.h) is written beside it.  0 or -errno: then the
  * database is as it was, or (failure after the rename) the successor: both are right with the log.
  */
-int dbfile_succeed(
-	const char *directory, struct layer *changes, struct dbfile_head *head, bool gentle);
+int dbfile_succeed(const char *directory, struct layer *changes, struct dbfile_head *head,
+	const struct store_walks *walks, bool gentle);
 
 #endif

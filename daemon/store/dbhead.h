@@ -9,5 +9,7 @@
 
 void dbhead_encode(const struct dbfile_head *head, struct buf *out);
 int dbhead_decode(struct bytes value, struct dbfile_head *head); /* 0 or -EBADMSG */
+/* Starts the disk on a file piece by piece: syncing it in one go holds up the log (dbwriter.c). */
+void dbwriter_write_out(int fd);
 
 #endif

@@ -16,6 +16,7 @@
 #include "store/dbhead.h"
 #include "store/layer.h"
 #include "store/record.h"
+#include "store/walkfile.h"
 
 #define DB_BLOCK 4096
 #define SLICE (1u << 20)
@@ -72,6 +73,7 @@ dbhead_decode(struct bytes value, struct dbfile_head *head)
 
 /* The writer: one pass over one file. */
 struct writer {
+	const char *directory;
 	GDBM_FILE db;
 	struct layer *changes;
 	struct dbfile_head *head;
@@ -144,8 +146,8 @@ write_head(struct writer *w)
  * Starts the disk on the file piece by piece.  Syncing it in one go would make the log's fdatasync
  * wait for all of it (measured: 60-80 ms instead of 6).
  */
-static void
-write_out_gently(int fd)
+void
+dbwriter_write_out(int fd)
 {
 	struct stat st;
 
@@ -167,7 +169,7 @@ finish(struct writer *w, bool gentle)
 	if (r == 0)
 		r = write_head(w);
 	if (r == 0 && gentle)
-		write_out_gently(gdbm_fdesc(w->db));
+		dbwriter_write_out(gdbm_fdesc(w->db));
 	if (r == 0 && gdbm_sync(w->db) != 0)
 		r = gdbm_fault();
 	if (gdbm_close(w->db) != 0 && r == 0)
@@ -338,12 +340,34 @@ give_name(const char *directory, const char *path, const char *name)
 	return file_fsync_dir(directory);
 }
 
+/*
+ * The file of walks gets its name first: a crash in between leaves one that nobody uses.  Without
+ * it walks are slow, and nothing else: that it cannot be written is no failure.
+ */
+static int
+name_with_walks(const struct writer *w, const struct dbfile_head *old,
+	const struct store_walks *walks, const char *path, const char *name, bool gentle)
+{
+	bool wanted = walks->letters != NULL;
+	int made = -ENOENT, r;
+
+	if (wanted)
+		made = walkfile_succeed(w->directory, old, w->head, w->changes, walks, gentle);
+	r = give_name(w->directory, path, name);
+	if (r == 0 && wanted && made < 0)
+		walkfile_build(w->directory, w->head, walks, gentle);
+	if (r == 0)
+		walkfile_clean(w->directory, w->head->sequence, old->sequence);
+	return r;
+}
+
 int
-dbfile_succeed(const char *directory, struct layer *changes, struct dbfile_head *head, bool gentle)
+dbfile_succeed(const char *directory, struct layer *changes, struct dbfile_head *head,
+	const struct store_walks *walks, bool gentle)
 {
 	char *name = xasprintf("%s/" DBFILE_NAME, directory);
 	char *path = xasprintf("%s/" DBFILE_NEW, directory);
-	struct writer w = { .changes = changes, .head = head };
+	struct writer w = { .directory = directory, .changes = changes, .head = head };
 	struct dbfile_head old;
 	int r = old_head(directory, &old);
 
@@ -356,7 +380,7 @@ dbfile_succeed(const char *directory, struct layer *changes, struct dbfile_head 
 		if (r < 0)
 			unlink(path);
 		else
-			r = give_name(directory, path, name);
+			r = name_with_walks(&w, &old, walks, path, name, gentle);
 	}
 	free(path);
 	free(name);

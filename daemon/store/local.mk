@@ -6,6 +6,8 @@ daemon_store_libstore_a_SOURCES = \
 	daemon/store/backup.h \
 	daemon/store/batch.c \
 	daemon/store/batch.h \
+	daemon/store/brief.c \
+	daemon/store/brief.h \
 	daemon/store/candidate.c \
 	daemon/store/checkpoint.c \
 	daemon/store/dbfile.c \
@@ -50,4 +52,6 @@ daemon_store_libstore_a_SOURCES = \
 	daemon/store/task.c \
 	daemon/store/task.h \
 	daemon/store/wal.c \
-	daemon/store/wal.h
+	daemon/store/wal.h \
+	daemon/store/walkfile.c \
+	daemon/store/walkfile.h

@@ -16,6 +16,7 @@
 #include "store/dbhead.h"
 #include "store/internal.h"
 #include "store/segment.h"
+#include "store/walkfile.h"
 
 #define TABLE_MAX (64u << 20)
 #define SEGMENT_SIZE (32u << 20)
@@ -128,8 +129,12 @@ open_database(struct store *s, char **why)
 		if (err == 0)
 			err = dbfile_open(s->directory, STORE_FORMAT, &s->db, &words);
 	}
-	if (err == 0)
+	if (err == 0) {
+		uint64_t sequence = dbfile_head(s->db)->sequence;
+
+		walkfile_clean(s->directory, sequence, sequence); /* what a crash left */
 		return 0;
+	}
 	if (!words)
 		words = xasprintf(
 			"%s: a new store cannot be made: %s", s->directory, strerror(-err));
@@ -340,6 +345,21 @@ walk_below_record(void *arg, struct bytes key, struct bytes value)
 	return w->each(w->arg, key, value);
 }
 
+/* Over what lies below the layers, by the file of walks where there is one. */
+static int
+walk_below(struct store *s, struct bytes prefix, struct walk_below *w)
+{
+	const char *letters = s->options.walks.letters;
+	int r = -ENOENT;
+
+	if (letters && prefix.len > 0 && strchr(letters, prefix.data[0]))
+		r = walkfile_each(
+			s->directory, dbfile_head(s->db), prefix, is_changed, walk_below_record, w);
+	if (r == -ENOENT)
+		r = dbfile_each(s->directory, prefix, is_changed, walk_below_record, w);
+	return r;
+}
+
 int
 store_each(struct store *s, struct bytes prefix,
 	int (*each)(void *arg, struct bytes key, struct bytes value), void *arg)
@@ -357,7 +377,7 @@ store_each(struct store *s, struct bytes prefix,
 		r = layer_each(s->frozen, walk_layer_record, &w);
 	}
 	if (r == 0)
-		r = dbfile_each(s->directory, prefix, is_changed, walk_below_record, &below);
+		r = walk_below(s, prefix, &below);
 	return r;
 }
 

@@ -29,11 +29,25 @@
 
 struct store;
 
+/*
+ * Records that store_each walks over: those whose key begins with one of these letters.  Beside the
+ * database they are kept in a file of their own, so that a walk costs no more than they do.
+ */
+struct store_walks {
+	const char *letters; /* NULL: none */
+	/*
+	 * Appends what walks need of a record's value, which they get in its place unless it
+	 * changed since the checkpoint.  NULL: all of it.  Called in the worker, too.
+	 */
+	void (*brief)(struct bytes key, struct bytes value, struct buf *out);
+};
+
 struct store_options {
 	const char *directory;	 /* /var/lib/cordon */
 	const struct seal *seal; /* not owned; NULL: no store.key, sealed values do not open */
 	size_t table_max;    /* bytes of changed records in memory before a checkpoint; 0: 64 MiB */
 	size_t segment_size; /* bytes of one log segment; 0: 32 MiB */
+	struct store_walks walks;
 	/* The first change of a batch was made: call store_commit soon (end of the loop's turn). */
 	void (*on_pending)(void *arg);
 	/*
@@ -73,8 +87,9 @@ int store_put(struct store *s, struct bytes key, struct bytes value);
 int store_delete(struct store *s, struct bytes key);
 /*
  * Calls `each` for every record whose key begins with `prefix`, in no order, until it returns
- * non-zero, which is returned.  A walk over everything: for start, exports and rare sweeps, not for
- * requests. The callback may not change the store.
+ * non-zero, which is returned.  For start and rare sweeps, not for requests: it visits every record
+ * of the kind, and where the kind is none of store_options.walks, every record there is.  The
+ * callback may not change the store.
  */
 int store_each(struct store *s, struct bytes prefix,
 	int (*each)(void *arg, struct bytes key, struct bytes value), void *arg);

@@ -28,6 +28,7 @@
 #include "pki/ca.h"
 #include "pki/cert.h"
 #include "pki/key.h"
+#include "store/brief.h"
 #include "store/delivery.h"
 #include "store/identity.h"
 #include "store/meta.h"
@@ -503,7 +504,7 @@ int
 main(int argc, char **argv)
 {
 	struct maker m = { .now = clock_wall(), .pattern = BUF_INIT };
-	struct store_options so = { .table_max = TABLE_MAX };
+	struct store_options so = { .table_max = TABLE_MAX, .walks = brief_walks };
 	char *why = NULL;
 	int rc;
 

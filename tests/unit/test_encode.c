@@ -90,6 +90,40 @@ base64_strict(void **unused)
 	assert_decodes(decode_base64_loose, "Zg==\v", NULL);
 }
 
+/* Whole groups are taken by a table: of 256 characters at each place the 64 are right. */
+static void
+base64_each_byte(void **unused)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	struct buf raw = BUF_INIT, again = BUF_INIT;
+	char text[] = "QUJDREVGR0hJ";
+	size_t at;
+	int c;
+
+	(void)unused;
+	for (at = 0; at + 1 < sizeof(text); at++) {
+		char right = text[at];
+
+		for (c = 0; c < 256; c++) {
+			bool known = memchr(alphabet, c, 64) != NULL;
+
+			text[at] = (char)c;
+			buf_reset(&raw);
+			buf_reset(&again);
+			assert_int_equal(
+				decode_base64(&raw, bytes_of(text, 12)), known ? 0 : -EINVAL);
+			if (!known)
+				continue;
+			encode_base64(&again, buf_bytes(&raw), 0);
+			assert_string_equal(buf_str(&again), text);
+		}
+		text[at] = right;
+	}
+	buf_free(&raw);
+	buf_free(&again);
+}
+
 static void
 base64_round_trip(void **unused)
 {
@@ -297,6 +331,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(base64_known),
 		cmocka_unit_test(base64_strict),
+		cmocka_unit_test(base64_each_byte),
 		cmocka_unit_test(base64_round_trip),
 		cmocka_unit_test(hex_both_ways),
 		cmocka_unit_test(percent_both_ways),

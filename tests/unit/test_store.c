@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gdbm.h>
+#include <glob.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -170,6 +172,175 @@ a_walk_ends_when_told(void **state)
 	assert_int_equal(store_checkpoint(b->store), 0);
 	assert_int_equal(store_each(b->store, bytes_str("e"), stop_at_once, &calls), 42);
 	assert_int_equal(calls, 2);
+}
+
+/* ---- the file of walks ---- */
+
+static void
+say_brief(struct bytes key, struct bytes value, struct buf *out)
+{
+	(void)key;
+	buf_add_str(out, "brief ");
+	buf_add_bytes(out, value);
+}
+
+static int
+add_up(void *arg, struct bytes key, struct bytes value)
+{
+	/* in no order: a sum that no other set of records has */
+	unsigned char hash[SHA256_LEN];
+	struct buf both = BUF_INIT;
+
+	buf_add_bytes(&both, key);
+	buf_add_char(&both, 0);
+	buf_add_bytes(&both, value);
+	digest_sha256(buf_bytes(&both), hash);
+	for (size_t i = 0; i < SHA256_LEN; i++)
+		((unsigned char *)arg)[i] ^= hash[i];
+	buf_free(&both);
+	return 0;
+}
+
+static void
+assert_walk(struct bed *b, const unsigned char wanted[SHA256_LEN])
+{
+	unsigned char got[SHA256_LEN] = { 0 };
+
+	assert_int_equal(store_each(b->store, bytes_str("e"), add_up, got), 0);
+	assert_memory_equal(got, wanted, SHA256_LEN);
+}
+
+/* The path of the only one; the caller's. */
+static char *
+walk_file(const struct bed *b)
+{
+	char *pattern = bed_path(b, "walk-*"), *path;
+	glob_t g;
+
+	assert_int_equal(glob(pattern, 0, NULL, &g), 0);
+	path = xstrdup(g.gl_pathv[g.gl_pathc - 1]);
+	globfree(&g);
+	free(pattern);
+	return path;
+}
+
+static void
+fill_for_walks(struct bed *b)
+{
+	char key[8];
+
+	for (int i = 0; i < 8; i++) {
+		snprintf(key, sizeof(key), "e%d", i);
+		bed_put(b, key, "enrollment");
+		snprintf(key, sizeof(key), "g%d", i);
+		bed_put(b, key, "something else");
+	}
+	bed_put(b, "f0", "of another letter");
+	bed_commit(b);
+	assert_int_equal(store_checkpoint(b->store), 0);
+}
+
+static int
+note_value(void *arg, struct bytes key, struct bytes value)
+{
+	if (bytes_eq_str(key, "e3"))
+		*(bool *)arg = bytes_eq_str(value, "brief enrollment");
+	return 0;
+}
+
+static void
+walks_get_the_brief_until_a_record_changes(void **state)
+{
+	struct bed *b = *state;
+	bool brief = false;
+
+	bed_close(b);
+	b->options.walks.brief = say_brief;
+	bed_open(b);
+	fill_for_walks(b);
+	assert_int_equal(store_each(b->store, bytes_str("e"), note_value, &brief), 0);
+	assert_true(brief);
+	bed_put(b, "e3", "enrollment");
+	assert_int_equal(store_each(b->store, bytes_str("e"), note_value, &brief), 0);
+	assert_false(brief);
+	bed_delete(b, "e4");
+	bed_commit(b);
+	assert_int_equal(bed_count(b, "e"), 7);
+	assert_int_equal(store_checkpoint(b->store), 0); /* from the last one and the changes */
+	assert_int_equal(store_each(b->store, bytes_str("e"), note_value, &brief), 0);
+	assert_true(brief);
+	assert_int_equal(bed_count(b, "e"), 7);
+	assert_int_equal(bed_count(b, "e3"), 1);
+	assert_int_equal(bed_count(b, "f"), 1);
+	assert_int_equal(bed_count(b, "g"), 8);
+	bed_expect(b, "e3", "enrollment"); /* who asks for the record gets it whole */
+}
+
+static void
+rewrite(const char *path, struct bytes content)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content.data, content.len), content.len);
+	close(fd);
+}
+
+/* Whatever becomes of it: a walk finds what the database holds. */
+static void
+a_damaged_file_of_walks_is_not_used(void **state)
+{
+	struct bed *b = *state;
+	unsigned char wanted[SHA256_LEN] = { 0 };
+	struct buf file = BUF_INIT;
+	char *path;
+
+	fill_for_walks(b);
+	assert_int_equal(store_each(b->store, bytes_str("e"), add_up, wanted), 0);
+	path = walk_file(b);
+	assert_int_equal(file_read(path, 1 << 20, &file, NULL), 0);
+	for (size_t i = 0; i < file.len; i++) {
+		file.data[i] ^= (unsigned char)(1u << i % 8);
+		rewrite(path, buf_bytes(&file));
+		file.data[i] ^= (unsigned char)(1u << i % 8);
+		assert_walk(b, wanted);
+		rewrite(path, bytes_of(file.data, i));
+		assert_walk(b, wanted);
+	}
+	assert_int_equal(unlink(path), 0);
+	assert_walk(b, wanted);
+	bed_put(b, "e9", "one more"); /* the next checkpoint has none to begin with */
+	bed_commit(b);
+	assert_int_equal(store_checkpoint(b->store), 0);
+	assert_int_equal(bed_count(b, "e"), 9);
+	free(path);
+	path = walk_file(b);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(bed_count(b, "e"), 9);
+	buf_free(&file);
+	free(path);
+}
+
+static void
+a_file_of_walks_of_another_database_is_not_used(void **state)
+{
+	struct bed *b = *state;
+	struct buf old = BUF_INIT;
+	char *path;
+
+	fill_for_walks(b);
+	path = walk_file(b);
+	assert_int_equal(file_read(path, 1 << 20, &old, NULL), 0);
+	free(path);
+	bed_put(b, "e9", "one more");
+	bed_commit(b);
+	bed_close(b);
+	bed_open(b);
+	path = walk_file(b); /* those of earlier ones are gone after a start */
+	rewrite(path, buf_bytes(&old));
+	assert_int_equal(bed_count(b, "e"), 9);
+	buf_free(&old);
+	free(path);
 }
 
 static void
@@ -1083,6 +1254,9 @@ main(void)
 		TEST(limits_are_kept),
 		TEST(layers_hide_each_other),
 		TEST(a_walk_ends_when_told),
+		TEST(walks_get_the_brief_until_a_record_changes),
+		TEST(a_damaged_file_of_walks_is_not_used),
+		TEST(a_file_of_walks_of_another_database_is_not_used),
 		TEST(deleting_nothing_costs_nothing),
 		TEST(waiters_hear_of_the_commit),
 		TEST(a_waiter_may_begin_the_next_batch),
