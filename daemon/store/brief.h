@@ -6,7 +6,7 @@
 
 /*
  * Enrollments (as the roster knows them), last-seen, candidates, queues, links, issuance records
- * (as the CRL knows them), events for the webhook (without their text).
+ * (as the CRL knows them), events for the webhook (without their text), servers before this one.
  */
 extern const struct store_walks brief_walks;
 

@@ -223,6 +223,7 @@ count_line(struct roster *r, const struct roster_line *l, bool in)
 
 /* ---- following the store ---- */
 
+/* A field that is new here must be kept by brief.c, too, or a start does not see it. */
 static void
 fill_line(struct roster *r, struct roster_line *l, const struct enrollment *e)
 {

@@ -34,6 +34,7 @@
 #include "store/meta.h"
 #include "store/result.h"
 #include "store/roster.h"
+#include "store/sealed.h"
 
 #define DAY INT64_C(86400)
 #define BATCH 1000
@@ -505,6 +506,7 @@ main(int argc, char **argv)
 {
 	struct maker m = { .now = clock_wall(), .pattern = BUF_INIT };
 	struct store_options so = { .table_max = TABLE_MAX, .walks = brief_walks };
+	struct sealed_counts counts;
 	char *why = NULL;
 	int rc;
 
@@ -520,7 +522,9 @@ main(int argc, char **argv)
 	so.seal = read_store_key(m.o.store_key);
 	if (!so.seal || store_open(&so, &m.store, &why) < 0)
 		return fail("the store cannot be opened", why ? why : "no key");
-	rc = add_fleet(&m);
+	rc = sealed_judge(m.store, &counts); /* an empty store: notes which key seals */
+	if (rc == 0)
+		rc = add_fleet(&m);
 	store_close(m.store);
 	if (m.out && fclose(m.out) != 0)
 		rc = -EIO;

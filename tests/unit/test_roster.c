@@ -292,7 +292,11 @@ save_full(const char *id, int64_t n)
 	e->paused_since = n + 2;
 	e->enrolled_at = n + 3;
 	e->first_enrolled_at = n;
-	e->current = (struct identity_ref){ .set = true, .not_after = n + 4, .since = n + 5 };
+	if (n % 3)
+		e->current =
+			(struct identity_ref){ .set = true, .not_after = n + 4, .since = n + 5 };
+	e->imported_at = n + 20;
+	e->adopted_at = n + 21;
 	e->topic = xstrdup("a topic");
 	buf_add_str(&e->token, "token");
 	e->token_time = n + 6;
@@ -326,7 +330,7 @@ a_start_needs_no_more_than_the_brief(void **state)
 	(void)state;
 	for (int i = 0; i < 50; i++) {
 		snprintf(id, sizeof(id), "d%d", i);
-		save_full(id, 1000 * i);
+		save_full(id, 1001 * i);
 	}
 	bed_commit(fx.bed);
 	bed_close(fx.bed);
