@@ -142,8 +142,11 @@ renewal_seen(struct visit *v, const struct state_outcome *o)
 	e->removal = o->removal;
 	e->state_since = mdm_now(v->m);
 	v->party.dirty = true;
-	log_event(EV_DEVICE_BACK, FIELDS(F_ENROLLMENT(e->id), F_STATE(state_name(e->state))),
-		"Device %s answered again", e->id);
+	log_event(EV_DEVICE_BACK,
+		FIELDS(F_ENROLLMENT(e->id), F_STATE(state_name(e->state)),
+			F_SERIAL(e->facts.serial), F_ACTOR("device"), F_REASON("renewal")),
+		"Device %s answered again%s", e->id,
+		e->locked ? "; its access is still locked" : "");
 }
 
 static int

@@ -367,7 +367,7 @@ come_back(struct mdm *m, struct party *p, const struct state_outcome *o)
 	p->dirty = true;
 	log_event(EV_DEVICE_BACK,
 		FIELDS(F_ENROLLMENT(e->id), F_STATE(state_name(e->state)),
-			F_SERIAL(e->facts.serial)),
+			F_SERIAL(e->facts.serial), F_ACTOR("device"), F_REASON("answered")),
 		"Device %s answered again%s", e->id,
 		e->locked ? "; its access is still locked" : "");
 }
@@ -489,6 +489,15 @@ revoke_all(struct mdm *m, const struct enrollment *e)
 	return rc;
 }
 
+/* Whose doing it is, where no person's. */
+static const char *
+remover(enum removal cause, const char *actor)
+{
+	if (actor)
+		return actor;
+	return cause == REMOVAL_PUSH ? "Apple" : "device";
+}
+
 int
 party_remove(struct mdm *m, struct enrollment *e, enum removal cause, const char *actor)
 {
@@ -506,7 +515,8 @@ party_remove(struct mdm *m, struct enrollment *e, enum removal cause, const char
 	e->state_since = mdm_now(m);
 	log_event(EV_DEVICE_REMOVED,
 		FIELDS(F_ENROLLMENT(e->id), F_STATE(state_name(e->state)),
-			F_REASON(removal_name(cause)), F_ACTOR(actor), F_SERIAL(e->facts.serial)),
+			F_REASON(removal_name(cause)), F_ACTOR(remover(cause, actor)),
+			F_SERIAL(e->facts.serial)),
 		"Device %s is removed (%s)", e->id, removal_name(cause));
 	if (cause != REMOVAL_PUSH) {
 		buf_wipe(&e->token);

@@ -147,7 +147,8 @@ tell(void *arg, int err)
 		p->numbers.locked++;
 		log_event(EV_DEVICE_INACTIVE,
 			FIELDS(F_ENROLLMENT(n->id), F_STATE(state_name(STATE_INACTIVE)),
-				F_SERIAL(n->serial), F_TOPIC(n->topic), F_ACTOR(n->actor),
+				F_SERIAL(n->serial), F_TOPIC(n->topic),
+				F_ACTOR(n->actor ? n->actor : "cordond"),
 				F_REASON(lock_cause_name(LOCK_INACTIVE))),
 			"%s", n->text);
 	}

@@ -97,6 +97,41 @@ leave_behind(struct mdm *m, struct enrollment *e, const unsigned char cert[SHA25
 	return rc;
 }
 
+/* "link 1a2b3c4d of ann"; "no link" where enrollment is open, or the link is gone. */
+static void
+link_words(struct mdm *m, const struct speaker *who, struct buf *out)
+{
+	const char *hash = who->identity ? who->identity->link : "";
+	struct link *l = NULL;
+
+	if (!*hash || link_load(m->store, hash, &l) < 0) {
+		buf_add_str(out, "no link");
+		return;
+	}
+	buf_printf(out, "link %.12s", hash);
+	if (l->actor)
+		buf_printf(out, " of %s", l->actor);
+	link_free(l);
+}
+
+/* Who began to be managed, and by whose leave. */
+static void
+tell_begun(struct mdm *m, const struct party *p, const struct speaker *who, bool again)
+{
+	const struct enrollment *e = p->device;
+	struct buf by = BUF_INIT;
+
+	link_words(m, who, &by);
+	log_event(again ? EV_DEVICE_REENROLLED : EV_DEVICE_ENROLLED,
+		FIELDS(F_ENROLLMENT(e->id), F_STATE(state_name(e->state)),
+			F_TOPIC(p->candidate->topic), F_SERIAL(e->facts.serial), F_ACTOR("device"),
+			F_REASON(buf_str(&by))),
+		"Device %s %s%s%s, by %s%s", e->id, again ? "enrolled again" : "enrolled",
+		e->facts.serial ? ", serial number " : "", e->facts.serial ? e->facts.serial : "",
+		buf_str(&by), e->locked ? "; its access is locked" : "");
+	buf_free(&by);
+}
+
 static int
 begin(struct mdm *m, struct party *p, const struct speaker *who, bool again)
 {
@@ -122,11 +157,7 @@ begin(struct mdm *m, struct party *p, const struct speaker *who, bool again)
 	promote_inherit_lock(m, e);
 	if (rc == 0)
 		rc = party_bind_first(m, e, who);
-	log_event(again ? EV_DEVICE_REENROLLED : EV_DEVICE_ENROLLED,
-		FIELDS(F_ENROLLMENT(e->id), F_STATE(state_name(e->state)), F_TOPIC(c->topic),
-			F_SERIAL(e->facts.serial)),
-		"Device %s %s%s%s", e->id, again ? "enrolled again" : "enrolled",
-		e->facts.serial ? ", serial number " : "", e->facts.serial ? e->facts.serial : "");
+	tell_begun(m, p, who, again);
 	return rc;
 }
 
