@@ -6,6 +6,7 @@ dist_example_DATA = \
 	etc/examples/README.md \
 	etc/examples/cordon-gate-request.conf \
 	etc/examples/grafana-dashboard.json \
+	etc/examples/nginx-gate-certificate.conf \
 	etc/examples/nginx-gate-open.conf \
 	etc/examples/nginx-gate.conf \
 	etc/examples/nginx-in-front.conf \

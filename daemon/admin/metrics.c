@@ -21,7 +21,7 @@ static const double commit_bounds[METRICS_COMMIT_BUCKETS] = { 0.0005, 0.001, 0.0
 	0.025, 0.05, 0.1, 0.25, 1, 5 };
 
 static const char *const gate_reasons[METRICS_GATE_REASONS] = { "enrolled", "locked", "inactive",
-	"removed", "not enrolled", "other" };
+	"removed", "not enrolled", "revoked", "expired", "other" };
 
 static const int64_t age_days[] = { 1, 7, 14, 30, 45, 90 };
 #define AGES (sizeof(age_days) / sizeof(age_days[0]))

@@ -12,7 +12,7 @@
 struct http_request;
 
 #define METRICS_COMMIT_BUCKETS 11u
-#define METRICS_GATE_REASONS 6u
+#define METRICS_GATE_REASONS 8u
 
 struct metrics {
 	uint64_t commit[METRICS_COMMIT_BUCKETS +

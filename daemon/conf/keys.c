@@ -141,7 +141,9 @@ static const struct key rows[] = {
 		"with behind-proxy.",
 		RANGE(1, TEXT_LENGTH), .check = syntax_prefix),
 	KEY("proxy.client-certificate-header", STRING, proxy.client_certificate_header, NONE,
-		RELOAD, "Header in which such a proxy passes the client's certificate.",
+		RELOAD,
+		"Header in which such a proxy passes the client's certificate. Services that use "
+		"the gate may pass it there too.",
 		RANGE(1, 64), .check = syntax_header),
 	KEY("proxy.forwarded-header", STRING, proxy.forwarded_header, NONE, RELOAD,
 		"Header in which such a proxy passes the client's address.", RANGE(1, 64),

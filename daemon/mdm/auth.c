@@ -33,19 +33,18 @@ auth_is_ours(const struct certdir *certs, X509 *cert, unsigned char ca[SHA256_LE
 	return false;
 }
 
-/* Was the record written when a CA that still counts issued the certificate? */
-static bool
-recorded_ca_is_ours(struct mdm *m, const struct identity *i)
+bool
+auth_ca_is_ours(struct mdm *m, const unsigned char ca[SHA256_LEN])
 {
 	const struct certdir *certs = m->certs;
 	size_t k;
 
-	if (certpair_leaf(&certs->ssc) && memcmp(i->ca, certs->ssc.sha256, SHA256_LEN) == 0)
+	if (certpair_leaf(&certs->ssc) && memcmp(ca, certs->ssc.sha256, SHA256_LEN) == 0)
 		return true;
 	for (k = 0; k < certs->ssc_old_count; k++)
-		if (memcmp(i->ca, certs->ssc_old[k].sha256, SHA256_LEN) == 0)
+		if (memcmp(ca, certs->ssc_old[k].sha256, SHA256_LEN) == 0)
 			return true;
-	return foreign_known(m, i->ca);
+	return foreign_known(m, ca);
 }
 
 static int
@@ -80,9 +79,8 @@ auth_certificate(struct mdm *m, X509 *cert, struct speaker *ret, const char **wh
 	rc = identity_load(m->store, ret->sha256, &ret->identity);
 	if (rc < 0 && rc != -ENOENT)
 		return -EIO;
-	ret->revoked =
-		ret->identity && (ret->identity->status == IDENTITY_REVOKED ||
-					 identity_is_over(ret->identity->superseded_at, now));
+	ret->revoked = ret->identity && identity_is_revoked(ret->identity->status,
+						ret->identity->superseded_at, now);
 	X509_up_ref(cert);
 	ret->cert = cert;
 	return 0;
@@ -107,7 +105,7 @@ is_known(struct mdm *m, const struct identity *i, const struct cmsfast *f)
 	int64_t now = mdm_now(m);
 
 	return i->status == IDENTITY_ACTIVE && memcmp(i->pin, f->pin, SHA256_LEN) == 0 &&
-	       recorded_ca_is_ours(m, i) && !identity_is_over(i->superseded_at, now) &&
+	       auth_ca_is_ours(m, i->ca) && !identity_is_over(i->superseded_at, now) &&
 	       i->not_after >= now && (f->digest != CMS_DIGEST_SHA1 || !m->conf->digests_sha256);
 }
 

@@ -42,5 +42,7 @@ int auth_certificate(struct mdm *m, X509 *cert, struct speaker *ret, const char 
 void auth_speaker_free(struct speaker *s);
 /* Issued by the SSC or one before it; `ca` (may be NULL) gets the hash of that one. */
 bool auth_is_ours(const struct certdir *certs, X509 *cert, unsigned char ca[SHA256_LEN]);
+/* Does the CA of an issuance record (its hash) still count? */
+bool auth_ca_is_ours(struct mdm *m, const unsigned char ca[SHA256_LEN]);
 
 #endif

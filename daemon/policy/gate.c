@@ -26,3 +26,22 @@ gate_decide(enum state state, bool locked, bool allow_unenrolled)
 
 	return (struct gate_answer){ allowed, cell->reason };
 }
+
+struct gate_answer
+gate_decide_certificate(
+	enum gate_identity identity, enum state state, bool locked, bool allow_unenrolled)
+{
+	switch (identity) {
+	case GATE_BOUND:
+		return gate_decide(state, locked, allow_unenrolled);
+	case GATE_WAITING:
+		return (struct gate_answer){ false, locked ? "locked" : "not enrolled" };
+	case GATE_REVOKED:
+		return (struct gate_answer){ false, "revoked" };
+	case GATE_EXPIRED:
+		return (struct gate_answer){ false, "expired" };
+	case GATE_STRANGER:
+		break;
+	}
+	return gate_decide(STATE_NONE, false, allow_unenrolled);
+}

@@ -44,6 +44,12 @@ identity_is_over(int64_t superseded_at, int64_t now)
 {
 	return superseded_at != 0 && now - superseded_at > IDENTITY_OVERLAP;
 }
+/* No service may take it any more, whatever its enrollment is. */
+static inline bool
+identity_is_revoked(enum identity_status status, int64_t superseded_at, int64_t now)
+{
+	return status == IDENTITY_REVOKED || identity_is_over(superseded_at, now);
+}
 
 struct identity *identity_new(void);
 void identity_free(struct identity *i);

@@ -550,18 +550,25 @@ tell(const struct client *c, X509 *cert)
 {
 	BIGNUM *bn = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
 	char *serial = BN_bn2hex(bn),
-	     *subject = X509_NAME_oneline(X509_get_subject_name(cert), NULL, 0);
+	     *subject = X509_NAME_oneline(X509_get_subject_name(cert), NULL, 0), *text;
 	json_t *root = json_false();
+	uint8_t *der = NULL;
+	int len = i2d_X509(cert, &der);
 
 	for (size_t i = 0; i < c->p->n_roots; i++)
 		if (X509_cmp(c->p->roots[i], c->m.ca) == 0)
 			root = json_true();
+	/* the only trace of an identity that is given up again */
+	text = util_base64(der, len > 0 ? (size_t)len : 0);
 	step_acked(c->d->udid, "scep",
-		json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "serial", serial, "subject", subject,
-			"transaction", c->transaction, "cipher", EVP_CIPHER_get0_name(c->m.cipher),
-			"renewal", c->m.cert != c->temporary, "ca_is_tls_root", root));
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o}", "certificate", text, "serial",
+			serial, "subject", subject, "transaction", c->transaction, "cipher",
+			EVP_CIPHER_get0_name(c->m.cipher), "renewal", c->m.cert != c->temporary,
+			"ca_is_tls_root", root));
+	OPENSSL_free(der);
 	OPENSSL_free(serial);
 	OPENSSL_free(subject);
+	free(text);
 	BN_free(bn);
 }
 

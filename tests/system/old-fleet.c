@@ -3,10 +3,12 @@
  * that cannot wait for days
  *
  *   old-fleet STATE STORE_KEY TOPIC COUNT SILENT DAYS [REFRESHED]
+ *   old-fleet STATE STORE_KEY TOPIC --silent DAYS ID...
  *
  * COUNT devices OLD-0 ... answered a moment ago, but the last SILENT of them were asked DAYS ago
  * and did not answer; the topic's service clock ran all the time.  Their system information is
- * REFRESHED days old (0).  100,000 take a few seconds.
+ * REFRESHED days old (0).  100,000 take a few seconds.  With --silent that is said of enrollments
+ * that are there, and all others answered a moment ago.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,33 +79,82 @@ add_clock(struct store *s, const char *topic, int64_t seconds)
 	return rc == 0 ? meta_put_int(s, "service-wall", clock_wall()) : rc;
 }
 
+static int
+add_fleet(struct store *s, int argc, char **argv)
+{
+	long count = strtol(argv[4], NULL, 10), silent = strtol(argv[5], NULL, 10), i;
+	int64_t days = strtol(argv[6], NULL, 10);
+	int64_t refreshed = argc == 8 ? strtol(argv[7], NULL, 10) : 0;
+	int rc = add_clock(s, argv[3], days * DAY + 1);
+
+	for (i = 0; i < count && rc == 0; i++) {
+		rc = add_device(s, i, argv[3], i >= count - silent ? days : 0, refreshed);
+		if (rc == 0 && i % BATCH == BATCH - 1)
+			rc = store_commit(s);
+	}
+	return rc;
+}
+
+static bool
+is_named(char *const *ids, const char *id)
+{
+	while (*ids && strcmp(*ids, id) != 0)
+		ids++;
+	return *ids != NULL;
+}
+
+static int
+silence(struct store *s, const char *id, bool silent, int64_t days)
+{
+	struct enrollment *e = NULL;
+	int rc = enrollment_load(s, id, &e);
+
+	if (rc < 0)
+		return rc;
+	e->unanswered_since = silent ? 1 : 0;
+	e->unanswered = silent ? (unsigned)days : 0;
+	rc = enrollment_save(s, e);
+	enrollment_free(e);
+	return rc;
+}
+
+static int
+silence_some(struct store *s, char **argv)
+{
+	int64_t days = strtol(argv[5], NULL, 10);
+	struct roster *roster = roster_new();
+	int rc = roster_load(roster, s);
+	size_t i;
+
+	if (rc == 0)
+		rc = add_clock(s, argv[3], days * DAY + 1);
+	for (i = 0; i < roster_count(roster) && rc == 0; i++) {
+		const struct roster_line *line = roster_at(roster, i);
+
+		if (line)
+			rc = silence(s, line->id, is_named(argv + 6, line->id), days);
+	}
+	roster_free(roster);
+	return rc;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct store_options o = { 0 };
 	struct store *s;
 	char *why = NULL;
-	long count, silent, days, refreshed, i;
 	int rc;
 
-	if (argc != 7 && argc != 8)
+	if (argc < 7)
 		return EX_USAGE;
-	count = strtol(argv[4], NULL, 10);
-	silent = strtol(argv[5], NULL, 10);
-	days = strtol(argv[6], NULL, 10);
-	refreshed = argc == 8 ? strtol(argv[7], NULL, 10) : 0;
 	o.directory = argv[1];
 	o.seal = read_key(argv[2]);
 	if (!o.seal || store_open(&o, &s, &why) < 0) {
 		fprintf(stderr, "old-fleet: %s\n", why ? why : "the key cannot be read");
 		return EX_NOINPUT;
 	}
-	rc = add_clock(s, argv[3], days * DAY + 1);
-	for (i = 0; i < count && rc == 0; i++) {
-		rc = add_device(s, i, argv[3], i >= count - silent ? days : 0, refreshed);
-		if (rc == 0 && i % BATCH == BATCH - 1)
-			rc = store_commit(s);
-	}
+	rc = strcmp(argv[4], "--silent") == 0 ? silence_some(s, argv) : add_fleet(s, argc, argv);
 	if (rc == 0)
 		rc = store_commit(s);
 	store_close(s);

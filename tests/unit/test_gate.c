@@ -56,11 +56,48 @@ every_cell_is_the_designs(void **ctx)
 	}
 }
 
+static void
+certificates_are_judged_by_their_own_fate_first(void **ctx)
+{
+	static const struct {
+		enum gate_identity identity;
+		enum state state;
+		bool locked, unenrolled, allowed;
+		const char *reason;
+	} rows[] = {
+		{ GATE_STRANGER, STATE_NONE, false, false, false, "not enrolled" },
+		{ GATE_STRANGER, STATE_NONE, false, true, true, "not enrolled" },
+		{ GATE_WAITING, STATE_PENDING, false, true, false, "not enrolled" },
+		{ GATE_WAITING, STATE_ENROLLED, false, true, false, "not enrolled" },
+		{ GATE_WAITING, STATE_ENROLLED, true, true, false, "locked" },
+		{ GATE_REVOKED, STATE_ENROLLED, false, true, false, "revoked" },
+		{ GATE_EXPIRED, STATE_ENROLLED, false, true, false, "expired" },
+	};
+	size_t i;
+
+	(void)ctx;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct gate_answer a = gate_decide_certificate(
+			rows[i].identity, rows[i].state, rows[i].locked, rows[i].unenrolled);
+
+		assert_int_equal(a.allowed, rows[i].allowed);
+		assert_string_equal(a.reason, rows[i].reason);
+	}
+	for (i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+		struct gate_answer a = gate_decide_certificate(
+			GATE_BOUND, cells[i].state, cells[i].locked, cells[i].unenrolled);
+
+		assert_int_equal(a.allowed, cells[i].allowed);
+		assert_string_equal(a.reason, cells[i].reason);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_cell_is_the_designs),
+		cmocka_unit_test(certificates_are_judged_by_their_own_fate_first),
 	};
 
 	return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
