@@ -14,8 +14,11 @@
 #include "ctl/client.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
+#include "ctl/wrap.h"
 
 bool verbs_json;
+
+#define MANY "--all [--state STATE] [--system macOS] [--locked] [--users] [--group-by COLUMN]"
 
 static const struct verb verbs[] = {
 	{ "status", "", "is everything well: push, devices, certificates, what needs a person",
@@ -26,13 +29,13 @@ static const struct verb verbs[] = {
 		"list enrollments", verb_devices },
 	{ "show", "ID", "everything that is known of one enrollment", verb_show },
 	{ "access", "ID", "what the gate says of a device", verb_access },
-	{ "lock", "ID... | --silent",
+	{ "lock", "ID... | " MANY " | --silent",
 		"refuse access by hand, or to all that are silent for lock-after; the device "
 		"itself "
 		"is not locked",
 		verb_lock },
-	{ "unlock", "ID...", "clear a lock", verb_lock },
-	{ "pause", "[--end] ID...", "let the silence of a device not count, or count again",
+	{ "unlock", "ID... | " MANY, "clear a lock", verb_lock },
+	{ "pause", "[--end] ID... | " MANY, "let the silence of a device not count, or count again",
 		verb_pause },
 	{ "refresh", "ID... | --all | [--state STATE] [--system macOS] [--locked] [--users]",
 		"ask devices for their information now", verb_refresh },
@@ -46,19 +49,20 @@ static const struct verb verbs[] = {
 		"renew identities of devices now, or go on with renewals after a halt",
 		verb_renew },
 	{ "send",
-		"ID TYPE [KEY=VALUE|KEY=@FILE...] [--wait SECONDS] | ID --file COMMAND.plist | "
-		"--all "
-		"[--state STATE] [--system macOS] [--locked] [--users] [--yes] TYPE [KEY=VALUE...] "
-		"  "
-		"[--strict] [--no-push] | --help TYPE",
-		"queue a command and push; --help TYPE explains its keys", verb_send },
-	{ "push", "ID...", "ask devices to connect", verb_push },
+		"ID[,ID...] TYPE [KEY=VALUE|KEY=@FILE...] [--wait SECONDS] | ID --file "
+		"COMMAND.plist "
+		"| " MANY " TYPE [KEY=VALUE...]   [--strict] [--no-push] [--yes] | --help TYPE",
+		"queue a command and push; --help TYPE explains its keys; asks before EraseDevice",
+		verb_send },
+	{ "push", "ID... | " MANY, "ask devices to connect", verb_push },
 	{ "queue", "ID", "commands that wait", verb_queue },
 	{ "cancel", "ID UUID...", "take commands out of the queue", verb_cancel },
 	{ "results", "ID [UUID]", "what a device answered", verb_results },
 	{ "secrets", "ID", "PINs and tokens of a device; the surveillance log has who read them",
 		verb_secrets },
-	{ "remove", "ID...", "ask devices to drop their enrollment profile", verb_remove },
+	{ "remove", "ID... | " MANY " [--yes]",
+		"ask devices to drop their enrollment profile; asks first, with their number",
+		verb_remove },
 	{ "release", "[--undo] ID...",
 		"tell an unknown or removed device to unenroll when it comes next", verb_release },
 	{ "forget", "[--force] ID...", "delete the record and all that hangs from it",
@@ -89,19 +93,29 @@ static const struct verb verbs[] = {
 	{ "reload", "", "look at configuration and certificates now", verb_reload },
 };
 
+/* On stdout broken between words at the terminal's width; what is for stderr is a fault's. */
+static void
+help_verb(const struct verb *v, FILE *to)
+{
+	if (to != stdout) {
+		fprintf(to, "  %s %s\n        %s\n", v->name, v->arguments, v->text);
+		return;
+	}
+	wrap_line(6, "  %s%s%s %s", terminal_bold(), v->name, terminal_plain(), v->arguments);
+	wrap_line(8, "        %s", v->text);
+}
+
 static void
 help(FILE *to)
 {
 	fprintf(to, "Usage: cordonctl [--socket PATH] [--json] VERB ...\n\n");
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		fprintf(to, "  %s%s%s %s\n", terminal_bold(), verbs[i].name, terminal_plain(),
-			verbs[i].arguments);
-		fprintf(to, "        %s\n", verbs[i].text);
-	}
-	fprintf(to, "\nIDs are enrollment ids, serial numbers, or beginnings of ids that fit one "
-		    "alone.\n"
-		    "Exit status: 0 fine, 1 something needs a person, 2 no daemon, 64 usage, 65 "
-		    "refused.\n");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		help_verb(&verbs[i], to);
+	fprintf(to,
+		"\nIDs are enrollment ids, serial numbers, or beginnings of ids that fit one "
+		"alone.\nExit status: 0 fine, 1 something needs a person, 2 no daemon, 64 usage,\n"
+		"65 refused, 66 no such file, 73 cannot be written, 78 faults in the "
+		"configuration.\n");
 }
 
 void
@@ -168,8 +182,9 @@ run_verb(int argc, char **argv)
 			continue;
 		if (argc > 1 && strcmp(argv[1], "--help") == 0 &&
 			(argc == 2 || verbs[i].run != verb_send)) {
-			printf("Usage: cordonctl %s %s\n\n%s\n", verbs[i].name, verbs[i].arguments,
-				verbs[i].text);
+			wrap_line(8, "Usage: cordonctl %s %s", verbs[i].name, verbs[i].arguments);
+			putchar('\n');
+			wrap_line(0, "%s", verbs[i].text);
 			return EXIT_FINE;
 		}
 		return verbs[i].run(argc, argv);

@@ -20,9 +20,15 @@ cordonctl_SOURCES = \
 	tools/ctl/import_find.c \
 	tools/ctl/leave.c \
 	tools/ctl/send.c \
+	tools/ctl/send.h \
+	tools/ctl/send_help.c \
+	tools/ctl/send_table.c \
 	tools/ctl/devices.c \
 	tools/ctl/firewall.c \
 	tools/ctl/links.c \
+	tools/ctl/lock.c \
+	tools/ctl/many.c \
+	tools/ctl/many.h \
 	tools/ctl/qr.c \
 	tools/ctl/qr.h \
 	tools/ctl/silence.c \
@@ -33,7 +39,9 @@ cordonctl_SOURCES = \
 	tools/ctl/watch.c \
 	tools/ctl/table.c \
 	tools/ctl/table.h \
-	tools/ctl/verbs.h
+	tools/ctl/verbs.h \
+	tools/ctl/wrap.c \
+	tools/ctl/wrap.h
 cordonctl_LDADD = $(LIBS_OF_TOOLS) $(QRENCODE_LIBS) $(JANSSON_LIBS) $(LIBCURL_LIBS) $(SYSTEM_LIBS_OF_TOOLS)
 
 SOURCES_OF_PKI_TOOLS = \

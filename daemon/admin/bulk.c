@@ -266,6 +266,7 @@ job_json(const struct bulk *b)
 	}
 	json_object_set_new(j, "bulk", json_string(b->id));
 	json_object_set_new(j, "done", json_boolean(b->done));
+	json_object_set_new(j, "total", json_integer((json_int_t)total(b)));
 	json_object_set_new(j, "looked_at", json_integer((json_int_t)b->at));
 	json_object_set_new(j, "matched", json_integer((json_int_t)b->matched));
 	json_object_set_new(j, "queued", json_integer((json_int_t)b->queued));

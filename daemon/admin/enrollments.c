@@ -19,6 +19,7 @@
 
 #include "base/duration.h"
 #include "mdm/service.h"
+#include "mdm/schema.h"
 #include "policy/gate.h"
 #include "store/queue.h"
 #include "store/result.h"
@@ -50,6 +51,7 @@ line_json(struct admin *a, const struct roster_line *line, const struct enrollme
 	json_object_set_new(j, "name", json_text(f->device_name));
 	json_object_set_new(j, "model", json_text(f->model_name ? f->model_name : f->product));
 	json_object_set_new(j, "product", json_text(f->product));
+	json_object_set_new(j, "system", json_string(schema_os_name(schema_os_of(f))));
 	json_object_set_new(j, "os", json_text(f->os_version));
 	json_object_set_new(j, "build", json_text(f->build));
 	json_object_set_new(j, "user", json_text(e->user_long ? e->user_long : e->user_short));

@@ -58,9 +58,8 @@ TESTS += tests/system/year.py tests/system/dashboard.py
 endif
 EXTRA_DIST += tests/system/year.py tests/system/dashboard.py
 if SYSTEM_TESTS
-TESTS += tests/system/declarative.py
+TESTS += tests/system/declarative.py tests/system/cordonctl.py
 endif
-EXTRA_DIST += tests/system/declarative.py
 if SYSTEM_TESTS
 TESTS += tests/system/control-limits.py
 endif
@@ -69,3 +68,4 @@ if SYSTEM_TESTS
 TESTS += tests/system/migration.py tests/system/importing.py tests/system/adopt.py
 endif
 EXTRA_DIST += tests/system/earlier.py tests/system/migration.py tests/system/importing.py tests/system/adopt.py
+EXTRA_DIST += tests/system/declarative.py tests/system/cordonctl.py

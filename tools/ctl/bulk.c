@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "ctl/client.h"
-#include "ctl/table.h"
+#include "ctl/many.h"
 #include "ctl/verbs.h"
 
 #define POLL_US 200000
@@ -51,6 +51,8 @@ filter_json(const struct bulk_filter *f)
 		json_object_set_new(filter, "locked", json_true());
 	if (f->users)
 		json_object_set_new(filter, "users", json_true());
+	if (f->ids)
+		json_object_set(filter, "ids", f->ids);
 	return filter;
 }
 
@@ -64,19 +66,9 @@ bulk_start(const struct bulk_filter *f, json_t *action, json_t **job)
 	return verdict(client_send_json("POST", "/v1/bulk", body, job), job);
 }
 
-static void
-show_progress(const json_t *job, const char *done, bool over)
-{
-	if (verbs_json || !terminal_is())
-		return;
-	printf("\r%" PRId64 " %s of %" PRId64 " that fit%s", member_int(job, "queued"), done,
-		member_int(job, "matched"), over ? "\n" : " ...");
-	fflush(stdout);
-}
-
 /* Until it is over: the job's last word in *job. */
 static int
-follow(json_t **job, const char *done)
+follow(json_t **job)
 {
 	struct buf path = BUF_INIT;
 	int code = EXIT_FINE;
@@ -84,12 +76,14 @@ follow(json_t **job, const char *done)
 	buf_add_str(&path, "/v1/bulk");
 	client_add_segment(&path, member(*job, "bulk"));
 	while (code == EXIT_FINE && !member_true(*job, "done")) {
-		show_progress(*job, done, false);
+		many_bar((size_t)member_int(*job, "looked_at"), (size_t)member_int(*job, "total"));
 		usleep(POLL_US);
 		json_decref(*job);
 		*job = NULL;
 		code = verdict(client_get(buf_str(&path), job), job);
 	}
+	if (code == EXIT_FINE)
+		many_bar((size_t)member_int(*job, "total"), (size_t)member_int(*job, "total"));
 	buf_free(&path);
 	return code;
 }
@@ -100,7 +94,6 @@ print_job(const json_t *job, const char *what, const char *done)
 	const char *reason;
 	json_t *count;
 
-	show_progress(job, done, true);
 	printf("%s: %s for %" PRId64 " of %" PRId64 "\n", what, done, member_int(job, "queued"),
 		member_int(job, "matched"));
 	json_object_foreach(json_object_get(job, "failures"), reason, count)
@@ -112,7 +105,7 @@ print_job(const json_t *job, const char *what, const char *done)
 int
 bulk_finish(json_t **job, const char *what, const char *done)
 {
-	int code = follow(job, done);
+	int code = follow(job);
 
 	if (code == EXIT_FINE && verbs_json)
 		print_json(*job);

@@ -10,6 +10,7 @@
 struct bulk_filter {
 	const char *state, *system; /* NULL: any; not owned */
 	bool locked, users;
+	json_t *ids; /* only these; NULL: any; not owned */
 };
 
 /* For a verb's table of getopt_long; their letters are not for other options. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/encode.h"
@@ -28,6 +30,20 @@ the_socket(void)
 	if (socket_path)
 		return socket_path;
 	return env && *env ? env : CORDON_RUNDIR "/control.sock";
+}
+
+bool
+client_there(void)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool there;
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", the_socket());
+	there = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+	if (fd >= 0)
+		close(fd);
+	return there;
 }
 
 static size_t

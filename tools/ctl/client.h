@@ -9,6 +9,8 @@
 /* The socket to talk to: --socket, $CORDON_SOCKET, or the default. */
 void client_set_socket(const char *path);
 
+bool client_there(void); /* does somebody listen there?  Says nothing */
+
 /*
  * Sends `body` (NULL: none) as `type` and returns the HTTP status, with the answer's JSON in *ret
  * (caller's; NULL when the answer has no JSON).  -1 when the daemon cannot be reached or cut the

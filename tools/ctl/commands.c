@@ -7,10 +7,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/encode.h"
+#include "base/mem.h"
+#include "ctl/bulk.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/many.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
+#include "ctl/wrap.h"
 
 #define WAIT_STEP_US 100000
 
@@ -49,7 +54,7 @@ print_answer(const json_t *answer)
 				char *text = json_is_string(w) ? strdup(json_string_value(w))
 							       : json_dumps(w, JSON_ENCODE_ANY);
 
-				printf("  %-34s %s\n", inner, text ? text : "");
+				wrap_line(8, "  %-34s %s", inner, text ? text : "");
 				free(text);
 			}
 			continue;
@@ -57,7 +62,7 @@ print_answer(const json_t *answer)
 		char *text = json_is_string(v) ? strdup(json_string_value(v))
 					       : json_dumps(v, JSON_ENCODE_ANY);
 
-		printf("%-36s %s\n", key, text ? text : "");
+		wrap_line(8, "%-36s %s", key, text ? text : "");
 		free(text);
 	}
 }
@@ -68,7 +73,7 @@ print_result(const json_t *r)
 	printf("%s %s %s%s%s\n", member(r, "uuid"), member(r, "type"), terminal_bold(),
 		member(r, "status"), terminal_plain());
 	if (*member(r, "error_text"))
-		printf("  %s\n", member(r, "error_text"));
+		wrap_line(2, "  %s", member(r, "error_text"));
 	print_answer(json_object_get(r, "answer"));
 }
 
@@ -129,19 +134,69 @@ say_not_pushed(const json_t *answer)
 	return count;
 }
 
-int
-verb_push(int argc, char **argv)
+/* The only one of the list that begins so, or is exactly that; NULL: none.  *fits: how many do. */
+static const char *
+find_uuid(const json_t *list, const char *typed, size_t *fits)
+{
+	const char *found = NULL;
+	const json_t *e;
+	size_t i;
+
+	*fits = 0;
+	json_array_foreach(list, i, e)
+	{
+		const char *one = member(e, "uuid");
+
+		if (strcmp(one, typed) == 0) {
+			*fits = 1;
+			return one;
+		}
+		if (strncasecmp(one, typed, strlen(typed)) == 0) {
+			found = one;
+			++*fits;
+		}
+	}
+	return found;
+}
+
+/*
+ * What somebody typed of a UUID, in full.  When none begins so it stays as it is, and the daemon
+ * says that there is no such command.  NULL after saying that several do; the caller frees it.
+ */
+static char *
+whole_uuid(const char *id, const char *list, const char *typed)
+{
+	char *rest = xasprintf("/%s", list), *uuid = NULL;
+	struct buf path = BUF_INIT;
+	json_t *answer = NULL;
+	const char *found;
+	size_t fits;
+
+	command_path(&path, id, rest);
+	client_get(buf_str(&path), &answer);
+	found = find_uuid(json_object_get(answer, list), typed, &fits);
+	if (fits > 1)
+		fprintf(stderr, "cordonctl: %zu UUIDs begin with %s: type more of it\n", fits,
+			typed);
+	else
+		uuid = xstrdup(found ? found : typed);
+	json_decref(answer);
+	buf_free(&path);
+	free(rest);
+	return uuid;
+}
+
+static int
+push_named(char **ids, int count)
 {
 	struct buf path = BUF_INIT;
 	json_t *answer = NULL;
 	int status, code;
 
-	if (argc < 2)
-		return command_missing("push", "ID");
 	buf_add_str(&path, "/v1/push");
-	for (int i = 1; i < argc; i++) {
-		buf_add_char(&path, i == 1 ? '/' : ',');
-		buf_add_str(&path, argv[i]);
+	for (int i = 0; i < count; i++) {
+		buf_add_char(&path, i == 0 ? '/' : ',');
+		encode_percent(&path, bytes_str(ids[i]));
 	}
 	status = client_get(buf_str(&path), &answer);
 	code = say_not_pushed(answer) ? EXIT_REFUSED : verdict(status, &answer);
@@ -149,6 +204,43 @@ verb_push(int argc, char **argv)
 		print_json(answer);
 	json_decref(answer);
 	buf_free(&path);
+	return code;
+}
+
+/* Many are asked by the daemon, in slices; their list is only for groups. */
+static int
+push_found(struct many *m)
+{
+	json_t *job = NULL;
+	int code = m->group_by ? many_choose(m, "push", NULL, 0) : EXIT_FINE;
+
+	if (code == EXIT_FINE) {
+		many_print_groups(m);
+		code = bulk_start(&m->filter, json_string("push"), &job);
+	}
+	if (code == EXIT_FINE)
+		code = bulk_finish(&job, "push", "asked");
+	json_decref(job);
+	return code;
+}
+
+int
+verb_push(int argc, char **argv)
+{
+	static const struct option options[] = { MANY_OPTIONS, { 0 } };
+	struct many m = { 0 };
+	int c, code;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (!many_option(&m, c))
+			return EXIT_USAGE_FAULT;
+	if (optind < argc && !m.all && !bulk_filter_narrows(&m.filter))
+		return push_named(argv + optind, argc - optind);
+	if (optind < argc || (!m.all && !bulk_filter_narrows(&m.filter)))
+		return command_missing("push", "either ID, or --all,");
+	code = push_found(&m);
+	many_free(&m);
 	return code;
 }
 
@@ -170,6 +262,7 @@ verb_queue(int argc, char **argv)
 	code = verdict(client_get(buf_str(&path), &q), &q);
 	buf_free(&path);
 	t = text_table_new(titles);
+	text_table_ids(t, 0);
 	json_array_foreach(json_object_get(q, "queue"), i, e)
 	{
 		char not_now[24], queued[48];
@@ -208,6 +301,7 @@ list_results(const char *id)
 	code = verdict(client_get(buf_str(&path), &list), &list);
 	buf_free(&path);
 	t = text_table_new(titles);
+	text_table_ids(t, 0);
 	json_array_foreach(json_object_get(list, "results"), i, r)
 	{
 		text_table_add(t, (const char *const[]){ member(r, "uuid"), member(r, "type"),
@@ -225,26 +319,61 @@ list_results(const char *id)
 	return code;
 }
 
-int
-verb_results(int argc, char **argv)
+static int
+show_result(const char *id, const char *typed)
 {
+	char *uuid = whole_uuid(id, "results", typed);
 	struct buf path = BUF_INIT;
 	json_t *r = NULL;
 	int code;
 
-	if (argc < 2)
-		return command_missing("results", "ID");
-	if (argc < 3)
-		return list_results(argv[1]);
-	command_path(&path, argv[1], "/results");
-	client_add_segment(&path, argv[2]);
+	if (!uuid)
+		return EXIT_REFUSED;
+	command_path(&path, id, "/results");
+	client_add_segment(&path, uuid);
 	code = verdict(client_get(buf_str(&path), &r), &r);
-	buf_free(&path);
 	if (code == EXIT_FINE && verbs_json)
 		print_json(r);
 	else if (code == EXIT_FINE)
 		print_result(r);
 	json_decref(r);
+	buf_free(&path);
+	free(uuid);
+	return code;
+}
+
+int
+verb_results(int argc, char **argv)
+{
+	if (argc < 2)
+		return command_missing("results", "ID");
+	return argc < 3 ? list_results(argv[1]) : show_result(argv[1], argv[2]);
+}
+
+static int
+cancel_one(const char *id, const char *typed)
+{
+	char *uuid = whole_uuid(id, "queue", typed);
+	struct buf path = BUF_INIT;
+	json_t *answer = NULL;
+	int code;
+
+	if (!uuid)
+		return EXIT_REFUSED;
+	command_path(&path, id, "/queue");
+	client_add_segment(&path, uuid);
+	code = verdict(client_request("DELETE", buf_str(&path), NULL, bytes_of(NULL, 0), &answer),
+		&answer);
+	if (code == EXIT_FINE && verbs_json)
+		print_json(answer);
+	else if (code == EXIT_FINE)
+		printf("%s cancelled%s\n", uuid,
+			member_true(answer, "handed_out")
+				? "; it was handed out before: the device may carry it out"
+				: "");
+	json_decref(answer);
+	buf_free(&path);
+	free(uuid);
 	return code;
 }
 
@@ -254,25 +383,9 @@ verb_cancel(int argc, char **argv)
 	int worst = argc < 3 ? command_missing("cancel", argc < 2 ? "ID" : "UUID") : EXIT_FINE;
 
 	for (int i = 2; i < argc; i++) {
-		struct buf path = BUF_INIT;
-		json_t *answer = NULL;
-		int code;
+		int code = cancel_one(argv[1], argv[i]);
 
-		command_path(&path, argv[1], "/queue");
-		client_add_segment(&path, argv[i]);
-		code = verdict(
-			client_request("DELETE", buf_str(&path), NULL, bytes_of(NULL, 0), &answer),
-			&answer);
 		worst = code > worst ? code : worst;
-		if (code == EXIT_FINE && verbs_json)
-			print_json(answer);
-		else if (code == EXIT_FINE)
-			printf("%s cancelled%s\n", argv[i],
-				member_true(answer, "handed_out")
-					? "; it was handed out before: the device may carry it out"
-					: "");
-		json_decref(answer);
-		buf_free(&path);
 	}
 	return worst;
 }

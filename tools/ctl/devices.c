@@ -1,4 +1,4 @@
-/* devices.c - cordonctl devices, show, lock, unlock, access: who is under management
+/* devices.c - cordonctl devices, show, access: who is under management
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -9,7 +9,6 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "ctl/client.h"
-#include "ctl/silence.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 
@@ -306,41 +305,15 @@ verb_show(int argc, char **argv)
 	return code;
 }
 
-int
-verb_lock(int argc, char **argv)
+static void
+print_access(bool allowed, const char *reason)
 {
-	bool lock = strcmp(argv[0], "lock") == 0;
-	int worst;
+	json_t *j = json_object();
 
-	if (lock && argc == 2 && strcmp(argv[1], "--silent") == 0)
-		return silence_lock_all();
-	worst = one_argument(argc, argv, "ID");
-
-	for (int i = 1; i < argc; i++) {
-		struct buf path = BUF_INIT;
-		json_t *answer = NULL;
-		int code;
-
-		buf_add_str(&path, "/v1/enrollments");
-		client_add_segment(&path, argv[i]);
-		client_add_segment(&path, argv[0]);
-		code = verdict(client_request("POST", buf_str(&path), NULL, bytes_str(""), &answer),
-			&answer);
-		if (code > worst)
-			worst = code;
-		if (code == EXIT_FINE && verbs_json)
-			print_json(answer);
-		else if (code == EXIT_FINE && lock)
-			printf("%s: access is locked. The device itself is not: cordonctl send %s "
-			       "DeviceLock "
-			       "locks it, EraseDevice erases it.\n",
-				argv[i], argv[i]);
-		else if (code == EXIT_FINE)
-			printf("%s: unlocked\n", argv[i]);
-		json_decref(answer);
-		buf_free(&path);
-	}
-	return worst;
+	json_object_set_new(j, "allowed", json_boolean(allowed));
+	json_object_set_new(j, "reason", json_string(reason));
+	print_json(j);
+	json_decref(j);
 }
 
 int
@@ -359,8 +332,7 @@ verb_access(int argc, char **argv)
 	if (status != 204 && status != 403)
 		code = verdict(status, &answer);
 	else if (verbs_json)
-		printf("{\"allowed\": %s, \"reason\": \"%s\"}\n", status == 204 ? "true" : "false",
-			status == 204 ? "" : member(answer, "reason"));
+		print_access(status == 204, status == 204 ? "" : member(answer, "reason"));
 	else
 		printf("%s%s%s\n", status == 204 ? "allowed" : "denied", status == 204 ? "" : ": ",
 			status == 204 ? "" : member(answer, "reason"));

@@ -5,25 +5,9 @@
 
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/many.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
-
-/* Takes one option out of the arguments, wherever it stands. */
-static bool
-take_flag(int *argc, char **argv, const char *flag)
-{
-	bool found = false;
-	int kept = 0, i;
-
-	for (i = 0; i < *argc; i++) {
-		if (i > 0 && strcmp(argv[i], flag) == 0)
-			found = true;
-		else
-			argv[kept++] = argv[i];
-	}
-	*argc = kept;
-	return found;
-}
 
 static int
 request(const char *method, struct buf *path, json_t **answer)
@@ -33,35 +17,45 @@ request(const char *method, struct buf *path, json_t **answer)
 	return verdict(client_request(method, buf_str(path), NULL, body, answer), answer);
 }
 
+static int
+remove_one(void *arg, const char *id)
+{
+	const struct many *many = arg;
+	struct buf path = BUF_INIT;
+	json_t *answer = NULL;
+	int code;
+
+	command_path(&path, id, "/remove");
+	code = request("POST", &path, &answer);
+	if (code == EXIT_FINE && verbs_json)
+		print_json(answer);
+	else if (code == EXIT_FINE && many_tells(many))
+		printf("%s: asked to drop its profile; it is Removed when it has left "
+		       "(cordonctl show %s)\n",
+			id, id);
+	json_decref(answer);
+	buf_free(&path);
+	return code;
+}
+
 int
 verb_remove(int argc, char **argv)
 {
-	int worst = argc < 2 ? command_missing("remove", "ID") : EXIT_FINE;
+	struct many many = { 0 };
+	int code = many_parse(&many, argc, argv);
 
-	for (int i = 1; i < argc; i++) {
-		struct buf path = BUF_INIT;
-		json_t *answer = NULL;
-		int code;
-
-		command_path(&path, argv[i], "/remove");
-		code = request("POST", &path, &answer);
-		worst = code > worst ? code : worst;
-		if (code == EXIT_FINE && verbs_json)
-			print_json(answer);
-		else if (code == EXIT_FINE)
-			printf("%s: asked to drop its profile; it is Removed when it has left "
-			       "(cordonctl show %s)\n",
-				argv[i], argv[i]);
-		json_decref(answer);
-		buf_free(&path);
-	}
-	return worst;
+	if (code == EXIT_FINE)
+		code = many_consent(&many, "remove ends the management of");
+	if (code == EXIT_FINE)
+		code = many_each(&many, remove_one, &many);
+	many_free(&many);
+	return code;
 }
 
 int
 verb_release(int argc, char **argv)
 {
-	bool undo = take_flag(&argc, argv, "--undo");
+	bool undo = many_take_flag(&argc, argv, "--undo");
 	int worst = argc < 2 ? command_missing("release", "ID") : EXIT_FINE;
 
 	for (int i = 1; i < argc; i++) {
@@ -86,7 +80,7 @@ verb_release(int argc, char **argv)
 int
 verb_forget(int argc, char **argv)
 {
-	bool force = take_flag(&argc, argv, "--force");
+	bool force = many_take_flag(&argc, argv, "--force");
 	int worst = argc < 2 ? command_missing("forget", "ID") : EXIT_FINE;
 
 	for (int i = 1; i < argc; i++) {

@@ -7,27 +7,30 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/proplist.h"
 #include "ctl/bulk.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
-#include "ctl/table.h"
+#include "ctl/many.h"
+#include "ctl/send.h"
 #include "ctl/verbs.h"
 
 #define COMMAND_FILE_MAX (16u << 20)
+#define ERASE "EraseDevice"
+#define GROUP_NONE "" /* looked up, and not grouped */
 
 struct sending {
 	const char *id, *type, *file;
-	struct bulk_filter filter;
+	struct many many;
 	char **arguments;
 	int count;
 	long wait;
-	bool all, no_push, strict, yes;
+	bool no_push, strict;
 };
 
 static const struct option options[] = { { "file", required_argument, NULL, 'f' },
 	{ "wait", required_argument, NULL, 'w' }, { "no-push", no_argument, NULL, 'n' },
-	{ "strict", no_argument, NULL, 'S' }, { "all", no_argument, NULL, 'a' },
-	BULK_FILTER_OPTIONS, { "yes", no_argument, NULL, 'y' }, { 0 } };
+	{ "strict", no_argument, NULL, 'S' }, MANY_OPTIONS, { 0 } };
 
 static int
 take_option(struct sending *s, int c)
@@ -46,13 +49,18 @@ take_option(struct sending *s, int c)
 	default:
 		break;
 	}
-	if (bulk_filter_option(&s->filter, c))
+	if (many_option(&s->many, c))
 		return 0;
 	s->no_push = s->no_push || c == 'n';
 	s->strict = s->strict || c == 'S';
-	s->all = s->all || c == 'a';
-	s->yes = s->yes || c == 'y';
 	return c == '?' ? EXIT_USAGE_FAULT : 0;
+}
+
+/* --all, or ids between commas as in the API's paths. */
+static bool
+is_many(const struct sending *s)
+{
+	return s->many.all || strchr(s->id, ',');
 }
 
 static int
@@ -64,16 +72,15 @@ parse(int argc, char **argv, struct sending *s)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if ((code = take_option(s, c)) != 0)
 			return code;
-	if (!s->all && bulk_filter_narrows(&s->filter))
+	if (!s->many.all && bulk_filter_narrows(&s->many.filter))
 		return command_missing("send", "--all, which --state, --system, --locked and "
 					       "--users narrow,");
-	if (s->all && (s->file || s->wait))
-		return command_missing("send", "an ID, without --all: --file and --wait need one;"
-					       " it");
-	if (!s->all && optind == argc)
+	if (!s->many.all && optind == argc)
 		return command_missing("send", "ID, or --all,");
-	if (!s->all)
+	if (!s->many.all)
 		s->id = argv[optind++];
+	if (is_many(s) && (s->file || s->wait))
+		return command_missing("send", "one ID: --file and --wait need one; it");
 	if (!s->file && optind == argc)
 		return command_missing("send", "a command's name, or --file,");
 	if (!s->file)
@@ -160,28 +167,69 @@ print_warnings(const json_t *answer)
 /* ---- to one ---- */
 
 static int
-send_file(const struct sending *s, json_t **answer)
+send_file(const struct sending *s, struct bytes content, json_t **answer)
 {
-	struct buf content = BUF_INIT, path = BUF_INIT;
-	int status, err = file_read(s->file, COMMAND_FILE_MAX, &content, NULL);
+	struct buf path = BUF_INIT;
+	int status;
+
+	buf_add_str(&path, "/v1/enqueue");
+	client_add_segment(&path, s->id);
+	buf_printf(
+		&path, "?check=1%s%s", s->no_push ? "&nopush=1" : "", s->strict ? "&strict=1" : "");
+	status = client_request("PUT", buf_str(&path), "application/xml", content, answer);
+	buf_free(&path);
+	return verdict(status, answer);
+}
+
+/* Is this property list the command that cannot be taken back?  What is none is for the daemon. */
+static bool
+erases(struct bytes content)
+{
+	plist_t root = NULL, command;
+	const char *type = NULL;
+	bool it;
+
+	if (proplist_parse(content, &root) == 0) {
+		command = plist_dict_get_item(root, "Command");
+		if (command && plist_get_node_type(command) == PLIST_DICT)
+			type = proplist_str(command, "RequestType");
+	}
+	it = type && strcmp(type, ERASE) == 0;
+	plist_free(root);
+	return it;
+}
+
+static int
+consent_one(struct sending *s, bool needed)
+{
+	int code = EXIT_FINE;
+
+	if (needed)
+		code = many_choose(&s->many, "send", (char **)(uintptr_t)&s->id, 1);
+	if (needed && code == EXIT_FINE)
+		code = many_consent(&s->many, ERASE " for");
+	return code;
+}
+
+static int
+read_and_send_file(struct sending *s, json_t **answer)
+{
+	struct buf content = BUF_INIT;
+	int err = file_read(s->file, COMMAND_FILE_MAX, &content, NULL), code;
 
 	if (err < 0) {
 		fprintf(stderr, "cordonctl: %s: %s\n", s->file, strerror(-err));
 		return EXIT_NO_INPUT;
 	}
-	buf_add_str(&path, "/v1/enqueue");
-	client_add_segment(&path, s->id);
-	buf_printf(
-		&path, "?check=1%s%s", s->no_push ? "&nopush=1" : "", s->strict ? "&strict=1" : "");
-	status = client_request(
-		"PUT", buf_str(&path), "application/xml", buf_bytes(&content), answer);
+	code = consent_one(s, erases(buf_bytes(&content)));
+	if (code == EXIT_FINE)
+		code = send_file(s, buf_bytes(&content), answer);
 	buf_wipe(&content);
-	buf_free(&path);
-	return verdict(status, answer);
+	return code;
 }
 
 static int
-send_typed(const struct sending *s, json_t **answer)
+send_typed(struct sending *s, json_t **answer)
 {
 	struct buf path = BUF_INIT;
 	json_t *body;
@@ -189,6 +237,11 @@ send_typed(const struct sending *s, json_t **answer)
 
 	if (code)
 		return code;
+	code = consent_one(s, strcmp(s->type, ERASE) == 0);
+	if (code) {
+		json_decref(body);
+		return code;
+	}
 	command_path(&path, s->id, "/queue");
 	status = client_send_json("POST", buf_str(&path), body, answer);
 	buf_free(&path);
@@ -196,10 +249,10 @@ send_typed(const struct sending *s, json_t **answer)
 }
 
 static int
-send_one(const struct sending *s)
+send_one(struct sending *s)
 {
 	json_t *answer = NULL;
-	int code = s->file ? send_file(s, &answer) : send_typed(s, &answer);
+	int code = s->file ? read_and_send_file(s, &answer) : send_typed(s, &answer);
 
 	print_warnings(answer);
 	if (code == EXIT_FINE && s->wait)
@@ -219,9 +272,9 @@ send_one(const struct sending *s)
 static bool
 is_dangerous(const char *type)
 {
-	static const char *const types[] = { "EraseDevice", "DeviceLock", "ClearPasscode",
-		"RemoveProfile", "EnableLostMode", "SetRecoveryLock", "SetFirmwarePassword",
-		"RestartDevice", "ShutDownDevice", "DeleteUser" };
+	static const char *const types[] = { ERASE, "DeviceLock", "ClearPasscode", "RemoveProfile",
+		"EnableLostMode", "SetRecoveryLock", "SetFirmwarePassword", "RestartDevice",
+		"ShutDownDevice", "DeleteUser" };
 	size_t i;
 
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
@@ -230,131 +283,77 @@ is_dangerous(const char *type)
 	return false;
 }
 
-static int
-send_all(const struct sending *s)
+/* Ids between commas, as a JSON array. */
+static json_t *
+split_ids(const char *ids)
 {
-	json_t *send, *job = NULL, *action;
+	json_t *list = json_array();
+
+	while (*ids) {
+		size_t len = strcspn(ids, ",");
+
+		if (len)
+			json_array_append_new(list, json_stringn(ids, len));
+		ids += len + (ids[len] == ',');
+	}
+	return list;
+}
+
+/* Named ones are looked up, so that none is left out in silence. */
+static int
+choose(struct sending *s)
+{
+	json_t *ids = s->id ? split_ids(s->id) : NULL;
+	size_t count = json_array_size(ids), i;
+	char **names = xcalloc(count + 1, sizeof(*names));
 	int code;
 
-	if (is_dangerous(s->type) && !s->yes) {
-		fprintf(stderr,
-			"cordonctl send: %s for all that fit is not sent without --yes: it cannot "
-			"be "
-			"taken back\n",
-			s->type);
-		return EXIT_USAGE_FAULT;
-	}
-	code = request_body(s, &send);
-	if (code)
-		return code;
-	action = json_object();
-	json_object_set_new(action, "send", send);
-	code = bulk_start(&s->filter, action, &job);
-	print_warnings(job);
-	if (code == EXIT_FINE)
-		code = bulk_finish(&job, s->type, "queued");
-	json_decref(job);
+	for (i = 0; i < count; i++)
+		names[i] = (char *)(uintptr_t)json_string_value(json_array_get(ids, i));
+	if (s->id && !s->many.group_by)
+		s->many.group_by = GROUP_NONE;
+	code = many_choose(&s->many, "send", names, (int)count);
+	s->many.filter.ids = ids;
+	free(names);
 	return code;
 }
 
-/* ---- help ---- */
-
-static void
-print_fits(const json_t *fits)
+static int
+consent_many(struct sending *s)
 {
-	const char *os;
-	json_t *one;
+	char *what = xasprintf("%s for", s->type);
+	int code = EXIT_FINE;
 
-	json_object_foreach((json_t *)(uintptr_t)fits, os, one)
-	{
-		printf("  %s %s%s%s%s\n", os, member(one, "since"),
-			member_true(one, "supervised") ? ", supervised devices only" : "",
-			member_true(one, "automated") ? ", automated enrollment only" : "",
-			member_true(one, "user_enrollment") ? "" : ", not in a user enrollment");
-	}
-}
-
-static char *
-since_words(const json_t *since)
-{
-	struct buf text = BUF_INIT;
-	const char *os;
-	json_t *version;
-
-	json_object_foreach((json_t *)(uintptr_t)since, os, version)
-	{
-		buf_printf(&text, "%s%s %s", text.len ? ", " : "", os, json_string_value(version));
-	}
-	return buf_steal_str(&text);
-}
-
-static void
-print_keys(const json_t *keys)
-{
-	static const char *const titles[] = { "KEY", "TYPE", "", "VALUES", "DEFAULT", "SINCE",
-		NULL };
-	struct text_table *t = text_table_new(titles);
-	const json_t *k;
-	size_t i;
-
-	json_array_foreach(keys, i, k)
-	{
-		char *since = since_words(json_object_get(k, "since"));
-
-		text_table_add(t, (const char *const[]){ member(k, "key"), member(k, "type"),
-					  member_true(k, "required") ? "required" : "",
-					  member(k, "values"), member(k, "default"), since });
-		free(since);
-	}
-	text_table_print(t);
-	text_table_free(t);
-}
-
-/* As one would type it. */
-static void
-print_example(const json_t *c)
-{
-	const json_t *word;
-	size_t i;
-
-	printf("\nFor example: cordonctl send ID %s", member(c, "name"));
-	json_array_foreach(json_object_get(c, "example"), i, word)
-	{
-		const char *text = json_string_value(word);
-		bool quote = strpbrk(text, " {}[]\"$&;|<>*?()") != NULL;
-
-		printf(" %s%s%s", quote ? "'" : "", text, quote ? "'" : "");
-	}
-	putchar('\n');
+	many_print_groups(&s->many);
+	if (is_dangerous(s->type))
+		code = many_consent(&s->many, what);
+	free(what);
+	return code;
 }
 
 static int
-explain(const char *type)
+send_many(struct sending *s)
 {
-	struct buf path = BUF_INIT;
-	json_t *c = NULL;
-	int code;
+	json_t *send = NULL, *job = NULL, *action;
+	int code = request_body(s, &send);
 
-	buf_add_str(&path, "/v1/commands");
-	client_add_segment(&path, type);
-	code = verdict(client_get(buf_str(&path), &c), &c);
-	buf_free(&path);
-	if (code == EXIT_FINE && verbs_json) {
-		print_json(c);
-	} else if (code == EXIT_FINE) {
-		printf("%s%s%s, by Apple's schema of %s (%s)\n", terminal_bold(), member(c, "name"),
-			terminal_plain(), member(c, "schema_date"), member(c, "schema_release"));
-		print_fits(json_object_get(c, "fits"));
-		putchar('\n');
-		if (json_array_size(json_object_get(c, "keys")))
-			print_keys(json_object_get(c, "keys"));
-		else
-			puts("It takes no keys.");
-		print_example(c);
-		puts("Inner keys are written KEY.INNER=value or KEY[0].INNER=value, or as JSON; "
-		     "KEY=@FILE takes a file.");
+	if (code)
+		return code;
+	if (s->id || s->many.group_by || is_dangerous(s->type))
+		code = choose(s);
+	if (code == EXIT_FINE)
+		code = consent_many(s);
+	if (code == EXIT_FINE) {
+		action = json_object();
+		json_object_set(action, "send", send);
+		code = bulk_start(&s->many.filter, action, &job);
+		print_warnings(job);
 	}
-	json_decref(c);
+	if (code == EXIT_FINE)
+		code = bulk_finish(&job, s->type, "queued");
+	json_decref(s->many.filter.ids);
+	json_decref(send);
+	json_decref(job);
 	return code;
 }
 
@@ -365,9 +364,10 @@ verb_send(int argc, char **argv)
 	int code;
 
 	if (argc == 3 && strcmp(argv[1], "--help") == 0)
-		return explain(argv[2]);
+		return send_explain(argv[2]);
 	code = parse(argc, argv, &s);
-	if (code)
-		return code;
-	return s.all ? send_all(&s) : send_one(&s);
+	if (code == EXIT_FINE)
+		code = is_many(&s) ? send_many(&s) : send_one(&s);
+	many_free(&s.many);
+	return code;
 }

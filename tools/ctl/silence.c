@@ -8,6 +8,7 @@
 
 #include "ctl/bulk.h"
 #include "ctl/client.h"
+#include "ctl/many.h"
 #include "ctl/verbs.h"
 
 static int
@@ -132,33 +133,37 @@ verb_refresh(int argc, char **argv)
 	return worst;
 }
 
-static void
-say_paused(const char *id, bool end)
+struct pausing {
+	const struct many *many;
+	bool end;
+};
+
+static int
+pause_one(void *arg, const char *id)
 {
-	if (end)
+	const struct pausing *p = arg;
+	json_t *answer = NULL;
+	int code = tell(id, "pause", p->end, &answer);
+
+	if (code == EXIT_FINE && verbs_json)
+		print_json(answer);
+	else if (code == EXIT_FINE && many_tells(p->many) && p->end)
 		printf("%s: its silence counts again, from its next ask on\n", id);
-	else
+	else if (code == EXIT_FINE && many_tells(p->many))
 		printf("%s: its silence does not count until cordonctl pause --end %s\n", id, id);
+	json_decref(answer);
+	return code;
 }
 
 int
 verb_pause(int argc, char **argv)
 {
-	bool end = argc > 1 && strcmp(argv[1], "--end") == 0;
-	int first = end ? 2 : 1, worst = argc > first ? EXIT_FINE : EXIT_USAGE_FAULT;
+	struct many many = { 0 };
+	struct pausing pausing = { &many, many_take_flag(&argc, argv, "--end") };
+	int code = many_parse(&many, argc, argv);
 
-	if (argc <= first)
-		fprintf(stderr, "cordonctl pause: ID is missing\n");
-	for (int i = first; i < argc; i++) {
-		json_t *answer = NULL;
-		int code = tell(argv[i], "pause", end, &answer);
-
-		worst = code > worst ? code : worst;
-		if (code == EXIT_FINE && verbs_json)
-			print_json(answer);
-		else if (code == EXIT_FINE)
-			say_paused(argv[i], end);
-		json_decref(answer);
-	}
-	return worst;
+	if (code == EXIT_FINE)
+		code = many_each(&many, pause_one, &pausing);
+	many_free(&many);
+	return code;
 }

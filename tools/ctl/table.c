@@ -16,6 +16,7 @@ struct text_table {
 	size_t columns;
 	char ***rows;
 	size_t count, cap;
+	size_t ids; /* the column of ids; `columns`: none */
 };
 
 bool
@@ -82,6 +83,7 @@ text_table_new(const char *const *titles)
 	t->titles = titles;
 	while (titles[t->columns])
 		t->columns++;
+	t->ids = t->columns;
 	return t;
 }
 
@@ -136,10 +138,41 @@ print_cell(const char *s, size_t width, bool last)
 		putchar(' ');
 }
 
-static void
-fit(const struct text_table *t, size_t *width)
+void
+text_table_ids(struct text_table *t, size_t column)
 {
-	size_t room = terminal_width(), sum = 0;
+	t->ids = column;
+}
+
+/* Do the first `len` characters of each id tell it from the others? */
+static bool
+tells_apart(const struct text_table *t, size_t len)
+{
+	for (size_t a = 0; a < t->count; a++)
+		for (size_t b = 0; b < a; b++)
+			if (strncmp(t->rows[a][t->ids], t->rows[b][t->ids], len) == 0 &&
+				strcmp(t->rows[a][t->ids], t->rows[b][t->ids]) != 0)
+				return false;
+	return true;
+}
+
+static void
+cut_ids(struct text_table *t)
+{
+	size_t len = NARROWEST;
+
+	while (!tells_apart(t, len))
+		len++;
+	for (size_t r = 0; r < t->count; r++)
+		if (strlen(t->rows[r][t->ids]) > len)
+			t->rows[r][t->ids][len] = '\0';
+}
+
+/* The columns' own widths, and what a row of them takes. */
+static size_t
+measure(const struct text_table *t, size_t *width)
+{
+	size_t sum = 0;
 
 	for (size_t c = 0; c < t->columns; c++) {
 		width[c] = width_of(t->titles[c]);
@@ -150,6 +183,18 @@ fit(const struct text_table *t, size_t *width)
 				width[c] = w;
 		}
 		sum += width[c] + (c ? 2 : 0);
+	}
+	return sum;
+}
+
+static void
+fit(struct text_table *t, size_t *width)
+{
+	size_t room = terminal_width(), sum = measure(t, width);
+
+	if (room && sum > room && t->ids < t->columns) {
+		cut_ids(t);
+		sum = measure(t, width);
 	}
 	while (room && sum > room) {
 		size_t widest = 0;
@@ -165,7 +210,7 @@ fit(const struct text_table *t, size_t *width)
 }
 
 void
-text_table_print(const struct text_table *t)
+text_table_print(struct text_table *t)
 {
 	size_t width[TABLE_COLUMNS_MAX] = { 0 };
 

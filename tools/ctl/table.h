@@ -13,9 +13,15 @@ struct text_table;
 struct text_table *text_table_new(const char *const *titles);
 /* As many cells as there are titles; NULL is "-".  Copied. */
 void text_table_add(struct text_table *t, const char *const *cells);
+/*
+ * This column holds ids that verbs take by any beginning that fits one alone: where a row does not
+ * fit the terminal, they are cut to such beginnings, which can be typed, before anything else gives
+ * way.
+ */
+void text_table_ids(struct text_table *t, size_t column);
 /* Prints with the columns' own widths; on a terminal the widest column gives way so that a row fits
  * a line. */
-void text_table_print(const struct text_table *t);
+void text_table_print(struct text_table *t);
 void text_table_free(struct text_table *t);
 
 bool terminal_is(void);		 /* stdout is one */

@@ -10,6 +10,7 @@
 #include "ctl/client.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
+#include "ctl/wrap.h"
 
 #define WAIT_S 25
 
@@ -29,8 +30,8 @@ print_event(const json_t *e)
 		print_line(e);
 		return;
 	}
-	printf("%s  %s%s%s\n", member(e, "at"), grave ? terminal_bold() : "", member(e, "message"),
-		grave ? terminal_plain() : "");
+	wrap_line(22, "%s  %s%s%s", member(e, "at"), grave ? terminal_bold() : "",
+		member(e, "message"), grave ? terminal_plain() : "");
 }
 
 static void
