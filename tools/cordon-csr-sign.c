@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -104,6 +105,19 @@ load_vendor(const struct site *s, const char *request, struct csr_vendor *v)
 	return EX_NOINPUT;
 }
 
+/* Named by its path, the CSR that waits here is still the own one. */
+static bool
+is_own(const struct site *s, const struct csr_situation *c, const char *path)
+{
+	char *own = c->dir->csr_file ? xasprintf("%s/%s", s->certs, c->dir->csr_file) : NULL;
+	struct stat a, b;
+	bool same = own && stat(own, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+		    a.st_ino == b.st_ino;
+
+	free(own);
+	return same;
+}
+
 static int
 sign(const struct site *s, const struct tool_options *o, const struct csr_situation *c)
 {
@@ -124,7 +138,8 @@ sign(const struct site *s, const struct tool_options *o, const struct csr_situat
 	if (r == EX_OK && csr_vendor_sign(&vendor, csr, &ready) < 0)
 		r = tool_fail(EX_SOFTWARE, "%s: could not be signed", path);
 	if (r == EX_OK)
-		r = o->argument || o->output ? write_foreign(o, &ready) : write_own(s, c, &ready);
+		r = o->output || !is_own(s, c, path) ? write_foreign(o, &ready)
+						     : write_own(s, c, &ready);
 	csr_vendor_fini(&vendor);
 	X509_REQ_free(csr);
 	buf_free(&ready);
