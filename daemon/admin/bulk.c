@@ -19,7 +19,7 @@
 #include "mdm/refresh.h"
 #include "store/enrollment.h"
 
-#define BREATH_MS 5
+#define BREATH_MS 1
 #define CHUNK 16u /* enrollments between two looks at the clock */
 #define IDS_MAX 100000u
 

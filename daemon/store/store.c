@@ -303,6 +303,12 @@ store_has(struct store *s, struct bytes key)
 	return c ? !c->deleted : dbfile_has(s->db, key) == 0;
 }
 
+bool
+store_changing(const struct store *s, struct bytes key)
+{
+	return layer_get(s->pending, key) != NULL;
+}
+
 struct walk {
 	struct bytes prefix;
 	const struct layer *above[2]; /* layers whose records hide those of the one walked */

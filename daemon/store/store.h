@@ -79,6 +79,8 @@ void store_close(struct store *s);
 /* Appends the value.  0, -ENOENT, -EIO. */
 int store_get(struct store *s, struct bytes key, struct buf *ret);
 bool store_has(struct store *s, struct bytes key);
+/* Whether the running batch changes it: then what follows commits does not know it yet. */
+bool store_changing(const struct store *s, struct bytes key);
 /*
  * Changes of the running batch; read back at once by get, forgotten together if the commit fails.
  * 0; -E2BIG; -EROFS while the store refuses changes.

@@ -16,6 +16,7 @@
 #include "mdm/command_end.h"
 #include "mdm/command_setup.h"
 #include "mdm/enqueue.h"
+#include "mdm/party.h"
 #include "mdm/refresh.h"
 #include "mdm_kit.h"
 #include "store/result.h"
@@ -558,6 +559,29 @@ removed_devices_are_sent_nothing(void **ctx)
 	free(one);
 }
 
+/* The roster follows commits: what this turn changed is asked of the record. */
+static void
+a_removal_counts_before_it_is_committed(void **ctx)
+{
+	struct enqueue_options o = { .actor = "eva", .by_person = true, .bulk = true };
+	struct scene *s = *ctx;
+	const char *id = "AA";
+	struct enrollment *e;
+	struct command c;
+	char *why = NULL;
+	int fault = 0;
+
+	assert_int_equal(queue_clear(s->k->m.store, id, NULL), 0);
+	assert_int_equal(enrollment_load(s->k->m.store, id, &e), 0);
+	assert_int_equal(party_remove(&s->k->m, e, REMOVAL_ADMIN, "eva"), 0);
+	enrollment_free(e);
+	assert_int_equal(roster_find(s->k->m.roster, id)->state, STATE_ENROLLED);
+	assert_int_equal(command_from_words("ProfileList", NULL, 0, &c, &why), 0);
+	assert_int_equal(mdm_enqueue(&s->k->m, &id, 1, &c, &o, &fault), 0);
+	assert_int_equal(fault, -ESTALE);
+	command_free(&c);
+}
+
 static void
 a_silent_device_s_commands_expire(void **ctx)
 {
@@ -664,6 +688,7 @@ main(void)
 		TEST(not_now_is_asked_for_later_and_later),
 		TEST(nothing_holds_an_erase),
 		TEST(removed_devices_are_sent_nothing),
+		TEST(a_removal_counts_before_it_is_committed),
 		TEST(a_silent_device_s_commands_expire),
 		TEST(a_waiting_assistant_is_let_go),
 	};
