@@ -120,7 +120,7 @@ open_store(struct graph *g)
 		.submit = submit,
 		.on_health = on_health,
 		.on_change = on_change,
-		.walks = brief_walks,
+		.walks = brief_walks(),
 		.arg = g };
 	char *why = NULL;
 	int err = file_mkdirs(g->boot->state, 0700);

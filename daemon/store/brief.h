@@ -8,6 +8,6 @@
  * Enrollments (as the roster knows them), last-seen, candidates, queues, links, issuance records
  * (as the CRL knows them), events for the webhook (without their text), servers before this one.
  */
-extern const struct store_walks brief_walks;
+struct store_walks brief_walks(void);
 
 #endif

@@ -359,8 +359,8 @@ walk_below(struct store *s, struct bytes prefix, struct walk_below *w)
 	int r = -ENOENT;
 
 	if (letters && prefix.len > 0 && strchr(letters, prefix.data[0]))
-		r = walkfile_each(
-			s->directory, dbfile_head(s->db), prefix, is_changed, walk_below_record, w);
+		r = walkfile_each(s->directory, dbfile_head(s->db), &s->options.walks, prefix,
+			is_changed, walk_below_record, w);
 	if (r == -ENOENT)
 		r = dbfile_each(s->directory, prefix, is_changed, walk_below_record, w);
 	return r;

@@ -35,6 +35,7 @@ struct store;
  */
 struct store_walks {
 	const char *letters; /* NULL: none */
+	uint32_t meaning;    /* another one whenever `letters` or what `brief` keeps is another */
 	/*
 	 * Appends what walks need of a record's value, which they get in its place unless it
 	 * changed since the checkpoint.  NULL: all of it.  Called in the worker, too.

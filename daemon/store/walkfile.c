@@ -21,7 +21,8 @@
 #define SECTIONS_MAX 16u
 #define ENTRY_HEAD 6u
 #define SECTION_LEN 29u
-#define HEAD_ROOM (8u + 24u + SECTIONS_MAX * SECTION_LEN + 1u + 4u)
+#define HEAD_FIXED (8u + 24u + 4u)
+#define HEAD_ROOM (HEAD_FIXED + SECTIONS_MAX * SECTION_LEN + 1u + 4u)
 #define NAME_PREFIX "walk-"
 #define NAME_NEW "walk.new"
 
@@ -45,12 +46,13 @@ path_of(const char *directory, uint64_t sequence)
 /* ---- the head ---- */
 
 static void
-encode_head(const struct head *h, const struct dbfile_head *of, struct buf *out)
+encode_head(const struct head *h, const struct dbfile_head *of, uint32_t meaning, struct buf *out)
 {
 	buf_add_str(out, MAGIC);
 	buf_add_u64(out, of->sequence);
 	buf_add_u64(out, of->records);
 	buf_add_u64(out, of->content);
+	buf_add_u32(out, meaning);
 	for (size_t i = 0; i < h->count; i++) {
 		const struct section *s = &h->sections[i];
 
@@ -65,7 +67,7 @@ encode_head(const struct head *h, const struct dbfile_head *of, struct buf *out)
 }
 
 static int
-decode_head(struct bytes in, const struct dbfile_head *of, struct head *h)
+decode_head(struct bytes in, const struct dbfile_head *of, uint32_t meaning, struct head *h)
 {
 	struct bytes at = in;
 	size_t len;
@@ -73,9 +75,9 @@ decode_head(struct bytes in, const struct dbfile_head *of, struct head *h)
 	h->count = 0;
 	if (in.len < HEAD_ROOM || memcmp(in.data, MAGIC, 8) != 0 ||
 		bytes_u64(in.data + 8) != of->sequence || bytes_u64(in.data + 16) != of->records ||
-		bytes_u64(in.data + 24) != of->content)
+		bytes_u64(in.data + 24) != of->content || bytes_u32(in.data + 32) != meaning)
 		return -ENOENT;
-	at.data += 32;
+	at.data += HEAD_FIXED;
 	for (; *at.data != 0 && h->count < SECTIONS_MAX; at.data += SECTION_LEN)
 		h->sections[h->count++] = (struct section){ .letter = at.data[0],
 			.records = bytes_u64(at.data + 1),
@@ -96,9 +98,9 @@ read_at(int fd, void *to, size_t len, uint64_t place)
 	return n == (ssize_t)len ? 0 : -ENOENT;
 }
 
-/* A descriptor, or -ENOENT when the file is not of this database or damaged. */
+/* A descriptor, or -ENOENT when the file is not of this database, of other walks, or damaged. */
 static int
-open_file(const char *directory, const struct dbfile_head *of, struct head *h)
+open_file(const char *directory, const struct dbfile_head *of, uint32_t meaning, struct head *h)
 {
 	unsigned char text[HEAD_ROOM];
 	char *path = path_of(directory, of->sequence);
@@ -108,7 +110,7 @@ open_file(const char *directory, const struct dbfile_head *of, struct head *h)
 	if (fd < 0)
 		return -ENOENT;
 	if (read_at(fd, text, sizeof(text), 0) < 0 ||
-		decode_head(bytes_of(text, sizeof(text)), of, h) < 0) {
+		decode_head(bytes_of(text, sizeof(text)), of, meaning, h) < 0) {
 		close(fd);
 		return -ENOENT;
 	}
@@ -204,7 +206,8 @@ find_section(const struct head *h, unsigned char letter)
 }
 
 int
-walkfile_each(const char *directory, const struct dbfile_head *head, struct bytes prefix,
+walkfile_each(const char *directory, const struct dbfile_head *head,
+	const struct store_walks *walks, struct bytes prefix,
 	bool (*skip)(void *arg, struct bytes key),
 	int (*each)(void *arg, struct bytes key, struct bytes value), void *arg)
 {
@@ -215,7 +218,7 @@ walkfile_each(const char *directory, const struct dbfile_head *head, struct byte
 
 	if (prefix.len == 0)
 		return -ENOENT;
-	fd = open_file(directory, head, &h);
+	fd = open_file(directory, head, walks->meaning, &h);
 	if (fd < 0)
 		return fd;
 	s = find_section(&h, prefix.data[0]);
@@ -341,7 +344,7 @@ finish(struct writer *w, const char *directory, const struct dbfile_head *of, bo
 	w->now = NULL;
 	w->place = 0;
 	buf_reset(&w->out);
-	encode_head(&w->head, of, &w->out);
+	encode_head(&w->head, of, w->walks->meaning, &w->out);
 	buf_reserve(&w->out, HEAD_ROOM);
 	memset(w->out.data + w->out.len, 0, HEAD_ROOM - w->out.len);
 	w->out.len = HEAD_ROOM;
@@ -380,7 +383,7 @@ walkfile_succeed(const char *directory, const struct dbfile_head *old,
 	struct writer w = { .walks = walks, .changes = changes };
 	const char *l;
 	struct head before;
-	int fd = open_file(directory, old, &before);
+	int fd = open_file(directory, old, walks->meaning, &before);
 
 	if (fd < 0 && old->records > 0)
 		return fd;

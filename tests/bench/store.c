@@ -505,7 +505,7 @@ int
 main(int argc, char **argv)
 {
 	struct maker m = { .now = clock_wall(), .pattern = BUF_INIT };
-	struct store_options so = { .table_max = TABLE_MAX, .walks = brief_walks };
+	struct store_options so = { .table_max = TABLE_MAX, .walks = brief_walks() };
 	struct sealed_counts counts;
 	char *why = NULL;
 	int rc;

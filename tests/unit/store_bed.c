@@ -169,7 +169,7 @@ bed_new(void)
 	b->options = (struct store_options){ .directory = b->dir,
 		.seal = b->seal,
 		.segment_size = 64 << 10,
-		.walks = { "ef", NULL },
+		.walks = { .letters = "ef" },
 		.on_pending = told_pending,
 		.on_health = told_health,
 		.on_change = told_change,

@@ -29,7 +29,7 @@ setup(void **state)
 {
 	fx.bed = bed_new();
 	fx.bed->options.on_change = follow;
-	fx.bed->options.walks = brief_walks;
+	fx.bed->options.walks = brief_walks();
 	fx.roster = roster_new();
 	bed_open(fx.bed);
 	*state = &fx;

@@ -343,6 +343,33 @@ a_file_of_walks_of_another_database_is_not_used(void **state)
 	free(path);
 }
 
+/* An update that keeps more of a record: what the version before wrote lacks it. */
+static void
+a_file_of_walks_of_another_version_is_not_used(void **state)
+{
+	struct bed *b = *state;
+	bool brief = true;
+
+	bed_close(b);
+	b->options.walks.brief = say_brief;
+	b->options.walks.meaning = 1;
+	bed_open(b);
+	fill_for_walks(b);
+	bed_close(b);
+	b->options.walks.brief = NULL;
+	b->options.walks.meaning = 2;
+	bed_open(b);
+	assert_int_equal(store_each(b->store, bytes_str("e"), note_value, &brief), 0);
+	assert_false(brief);
+	bed_put(b, "e9", "one more"); /* nor is the next file made from it */
+	bed_commit(b);
+	assert_int_equal(store_checkpoint(b->store), 0);
+	brief = true;
+	assert_int_equal(store_each(b->store, bytes_str("e"), note_value, &brief), 0);
+	assert_false(brief);
+	assert_int_equal(bed_count(b, "e"), 9);
+}
+
 static void
 deleting_nothing_costs_nothing(void **state)
 {
@@ -1257,6 +1284,7 @@ main(void)
 		TEST(walks_get_the_brief_until_a_record_changes),
 		TEST(a_damaged_file_of_walks_is_not_used),
 		TEST(a_file_of_walks_of_another_database_is_not_used),
+		TEST(a_file_of_walks_of_another_version_is_not_used),
 		TEST(deleting_nothing_costs_nothing),
 		TEST(waiters_hear_of_the_commit),
 		TEST(a_waiter_may_begin_the_next_batch),
