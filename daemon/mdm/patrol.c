@@ -16,6 +16,7 @@
 #include "mdm/silence.h"
 #include "policy/lapse.h"
 #include "policy/states.h"
+#include "store/delivery.h"
 #include "store/meta.h"
 
 #include <errno.h>
@@ -24,9 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BREATH_MS 5	/* between slices */
-#define FIRST_MS 2000	/* after the start */
-#define CLOCK_EVERY 64u /* lines between two looks at the clock, when nothing is to be done */
+#define BREATH_MS 5	  /* between slices */
+#define FIRST_MS 2000	  /* after the start */
+#define SWEEP_EVERY 86400 /* seconds between two looks for deliveries that led nowhere */
+#define CLOCK_EVERY 64u	  /* lines between two looks at the clock, when nothing is to be done */
 #define WINDOW "locked-by-inactivity" /* meta */
 
 struct patrol {
@@ -34,6 +36,7 @@ struct patrol {
 	struct loop_timer *timer;
 	struct table *candidates; /* id -> int64_t: since */
 	struct lock_window window;
+	int64_t sweep_at;
 	unsigned unsettled; /* locks that wait for their commit */
 	struct patrol_numbers numbers;
 
@@ -398,6 +401,22 @@ load_candidates(struct patrol *p)
 	free_names(&n);
 }
 
+/* Links that were opened by who did not enroll: their profiles are of no use a day later. */
+static void
+sweep_deliveries(struct patrol *p)
+{
+	int64_t now = mdm_now(p->m);
+	int swept;
+
+	if (now < p->sweep_at)
+		return;
+	swept = delivery_sweep(p->m->store, now);
+	if (swept != DELIVERY_SWEEP_MAX)
+		p->sweep_at = now + SWEEP_EVERY;
+	if (swept > 0)
+		log_debug("%d profiles that were fetched and not used are forgotten", swept);
+}
+
 /* ---- the round ---- */
 
 static void
@@ -427,6 +446,7 @@ begin(struct patrol *p)
 	move_word(&p->lock_next, &p->lock_by);
 	within_limit(p);
 	lapse_candidates(p);
+	sweep_deliveries(p);
 }
 
 static void

@@ -17,6 +17,8 @@ static const struct {
 		       41, 42, 43, 44, 45, 72, 0 } },
 	/* identity.c: all but the certificate, the key's hash and the pin */
 	{ 'i', (const uint8_t[]){ 2, 3, 5, 7, 8, 9, 10, 11, 12, 14, 0 } },
+	/* delivery.c: what says whether it led anywhere, and its other key */
+	{ 'n', (const uint8_t[]){ 1, 4, 5, 8, 0 } },
 	/* queue.c: that there is one */
 	{ 'q', (const uint8_t[]){ 0 } },
 	/* spool.c: all but the text */
@@ -70,7 +72,7 @@ meaning_of(const char *letters)
 struct store_walks
 brief_walks(void)
 {
-	static const char letters[] = "etcqliwo";
+	static const char letters[] = "etcqlinwo";
 
 	return (struct store_walks){ letters, meaning_of(letters), brief };
 }

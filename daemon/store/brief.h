@@ -6,7 +6,8 @@
 
 /*
  * Enrollments (as the roster knows them), last-seen, candidates, queues, links, issuance records
- * (as the CRL knows them), events for the webhook (without their text), servers before this one.
+ * (as the CRL knows them), deliveries (whether they led anywhere), events for the webhook (without
+ * their text), servers before this one.
  */
 struct store_walks brief_walks(void);
 

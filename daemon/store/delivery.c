@@ -183,7 +183,8 @@ note_old(void *arg, struct bytes key, struct bytes value)
 
 	if (decode(bytes_of(key.data + 1, key.len - 1), value, &d) < 0)
 		return 0;
-	if (d->enrollment || d->created >= w->before) {
+	if (d->enrollment || d->uses > 0 || d->created >= w->before ||
+		w->count == DELIVERY_SWEEP_MAX) {
 		delivery_free(d);
 		return 0;
 	}
@@ -214,10 +215,10 @@ delivery_sweep(struct store *s, int64_t now)
 	int r = store_each(s, bytes_str("n"), note_old, &w);
 
 	for (size_t i = 0; i < w.count; i++) {
-		if (r == 0)
+		if (r >= 0)
 			r = delete_one(s, w.items[i]);
 		delivery_free(w.items[i]);
 	}
 	free(w.items);
-	return r;
+	return r < 0 ? r : (int)w.count;
 }

@@ -16,7 +16,8 @@
 #include "store/store.h"
 
 #define DELIVERY_LIFETIME 86400 /* seconds a challenge lives */
-#define DELIVERY_USES 5		/* certificates one challenge may get */
+#define DELIVERY_SWEEP_MAX 1000
+#define DELIVERY_USES 5 /* certificates one challenge may get */
 
 struct profile_facts {
 	char *identifier; /* top-level PayloadIdentifier */
@@ -50,7 +51,9 @@ int delivery_load(struct store *s, const char *number, struct delivery **ret);
 int delivery_by_challenge(struct store *s, struct bytes challenge, struct delivery **ret);
 /* Writes the record and the challenge's index. */
 int delivery_save(struct store *s, const struct delivery *d);
-/* Deletes deliveries that never led to an enrollment and are older than DELIVERY_LIFETIME + a day.
+/*
+ * Deletes deliveries that nobody asked a certificate for and that are older than DELIVERY_LIFETIME
+ * and a day, DELIVERY_SWEEP_MAX of them at most.  How many, or -errno.
  */
 int delivery_sweep(struct store *s, int64_t now);
 void profile_facts_free(struct profile_facts *f);

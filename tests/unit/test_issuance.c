@@ -212,24 +212,30 @@ the_sweep_takes_old_deliveries_that_led_nowhere(void **state)
 {
 	struct bed *b = *state;
 	struct delivery *old = new_delivery("old", 1000), *young = new_delivery("young", 1001);
-	struct delivery *used = new_delivery("used", 5), *got = NULL;
+	struct delivery *used = new_delivery("used", 5), *tried = new_delivery("tried", 5);
+	struct delivery *got = NULL;
 	int64_t now = 1001 + DELIVERY_LIFETIME + 86400;
 
 	used->enrollment = xstrdup("D1");
+	tried->uses = 1; /* its device has a certificate, and may come with it */
 	assert_int_equal(delivery_save(b->store, old), 0);
 	assert_int_equal(delivery_save(b->store, young), 0);
 	assert_int_equal(delivery_save(b->store, used), 0);
+	assert_int_equal(delivery_save(b->store, tried), 0);
 	bed_commit(b);
-	assert_int_equal(delivery_sweep(b->store, now), 0);
+	assert_int_equal(delivery_sweep(b->store, now), 1);
 	assert_int_equal(delivery_by_challenge(b->store, bytes_str("old"), &got), -ENOENT);
 	assert_int_equal(delivery_by_challenge(b->store, bytes_str("young"), &got), 0);
 	delivery_free(got);
 	assert_int_equal(delivery_by_challenge(b->store, bytes_str("used"), &got), 0);
 	delivery_free(got);
-	assert_int_equal(bed_count(b, ""), 4);
+	assert_int_equal(delivery_by_challenge(b->store, bytes_str("tried"), &got), 0);
+	delivery_free(got);
+	assert_int_equal(bed_count(b, ""), 6);
 	delivery_free(old);
 	delivery_free(young);
 	delivery_free(used);
+	delivery_free(tried);
 }
 
 static int

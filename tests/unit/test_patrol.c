@@ -26,6 +26,7 @@
 #include "mdm_kit.h"
 #include "pki/ca.h"
 #include "pki/key.h"
+#include "store/delivery.h"
 #include "store/meta.h"
 
 #define HOUR INT64_C(3600)
@@ -836,6 +837,22 @@ candidates_lapse_after_an_hour(void **ctx)
 	kit_device_free(&s->talker);
 }
 
+static void
+profiles_that_led_nowhere_are_forgotten_in_a_day(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct delivery *d = delivery_new(), *got;
+
+	d->created = fake_wall();
+	assert_int_equal(delivery_save(s->k->m.store, d), 0);
+	pass(s, DELIVERY_LIFETIME + 23 * HOUR);
+	assert_int_equal(delivery_load(s->k->m.store, d->number, &got), 0);
+	delivery_free(got);
+	pass(s, 26 * HOUR);
+	assert_int_equal(delivery_load(s->k->m.store, d->number, &got), -ENOENT);
+	delivery_free(d);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -861,6 +878,7 @@ main(void)
 		TEST(an_answer_brings_back_but_does_not_unlock),
 		TEST(each_question_has_its_own_schedule),
 		TEST(candidates_lapse_after_an_hour),
+		TEST(profiles_that_led_nowhere_are_forgotten_in_a_day),
 	};
 
 	return cmocka_run_group_tests_name("patrol", tests, NULL, NULL);
