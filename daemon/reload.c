@@ -432,6 +432,7 @@ reload_store_key(struct graph *g)
 	if (err == 0 && g->admin.mdm.store) {
 		store_set_seal(g->admin.mdm.store, g->seal);
 		reload_judge_sealed(g);
+		webhook_configure(g->admin.webhook);
 	}
 	if (err < 0 && err != -ENOENT)
 		log_warn("%s: the key that seals secrets cannot be used: %s", path,

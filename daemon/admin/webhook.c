@@ -58,6 +58,7 @@ struct webhook {
 	char *last_fault;
 	uint64_t delivered, failed, dropped;
 	struct log_budget drops;
+	bool sealed;	    /* there was a store.key when it was configured last */
 	bool posting_event; /* our own log lines make no events of themselves */
 };
 
@@ -354,6 +355,15 @@ post_event(struct webhook *w, struct lane *l, struct bytes text)
 	return rc;
 }
 
+/* Without the right store.key an event cannot be read yet: the key may come back. */
+static bool
+key_lacks(const struct webhook *w, int rc)
+{
+	const struct sealed_counts *n = &w->a->sealed;
+
+	return rc == -ENOKEY || (rc == -EBADMSG && n->secrets_shut + n->push_tokens_shut > 0);
+}
+
 /* The lane was taken out of `ready`.  False: no more can be sent now. */
 static bool
 send_first(struct webhook *w, struct lane *l)
@@ -371,7 +381,7 @@ send_first(struct webhook *w, struct lane *l)
 		buf_wipe(&text);
 		return false;
 	}
-	if (rc == -EIO) {
+	if (rc == -EIO || key_lacks(w, rc)) {
 		l->due_ms = clock_mono_ms() + LAST_PROBE_MS;
 		lanes_put(&w->waiting, l);
 	} else if (rc < 0) {
@@ -456,6 +466,9 @@ webhook_configure(struct webhook *w)
 		return;
 	hook_key_read(
 		address(w) ? w->a->mdm.conf->webhook.hmac_key_file : NULL, &w->key, &w->key_fault);
+	if (!w->sealed && store_sealed(w->a->mdm.store))
+		wake_lanes(w, INT64_MAX); /* what could not be read can be now */
+	w->sealed = store_sealed(w->a->mdm.store);
 	loop_timer_set(w->pump, 0);
 }
 

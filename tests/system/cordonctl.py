@@ -104,6 +104,8 @@ def consent(t):
                  f'{" ".join(command[:4])}: not done without a word, with the number', (done.returncode, done.stderr))
             status, seen = on_terminal(bed, *command, answers=[b'no\n'])
             t.ok(status == 65 and number in seen and 'Nothing was changed' in seen, '... nor for a no', seen)
+        _, seen = on_terminal(bed, 'remove', '--all', '--group-by', 'system', answers=[b'no\n'])
+        t.ok(re.search(r'2  iOS\n +1  macOS\nremove ends', seen), 'groups are counted before the question', seen)
         t.equal([n for n in 'ABC' if 'EraseDevice' in waiting(n) or 'RemoveProfile' in waiting(n)], [], 'and nothing was queued')
         status, seen = on_terminal(bed, 'send', ID + 'A', 'EraseDevice', '--no-push', answers=[b'yes\n'])
         t.ok(status == 0 and 'EraseDevice' in waiting('A'), 'a yes does it', seen)

@@ -207,6 +207,30 @@ def bad_receivers(t):
     other.close()
 
 
+def keyless(t):
+    """Events are sealed: without store.key they wait for it, and none is lost."""
+    receiver = Receiver(lambda event: 500)
+    with Bed(settings(receiver.url)) as bed:
+        bed.everything()
+        bed.start()
+        bed.connected()
+        bed.enroll('A')
+        await_(lambda: receiver.raw, 'a first attempt', 60)
+        waiting = state(bed)['waiting']
+        bed.stop()
+        os.rename(f'{bed.certs}/store.key', f'{bed.dir}/store.key')
+        receiver.answer = lambda event: 200
+        bed.start()
+        bed.device('A', 'poll', check=False)
+        t.ok(state(bed)['waiting'] >= waiting > 0, 'without store.key what waited goes on waiting', state(bed))
+        os.rename(f'{bed.dir}/store.key', f'{bed.certs}/store.key')
+        bed.ctl('reload')
+        drained(bed)
+        topics = receiver.topics()
+        t.ok(len(receiver.events) >= waiting and {'mdm.Authenticate', 'mdm.TokenUpdate'} <= set(topics), 'and is delivered with it', topics)
+    receiver.close()
+
+
 def sent_by(path):
     """What each device sent and the server acknowledged, in its order: (topic, status, UUID)."""
     sent = collections.defaultdict(list)
@@ -305,4 +329,4 @@ def killed(t):
     receiver.close()
 
 
-Tap().run(messages, bad_receivers, killed)
+Tap().run(messages, bad_receivers, keyless, killed)

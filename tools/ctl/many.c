@@ -173,7 +173,7 @@ many_free(struct many *m)
 /* ---- groups and questions ---- */
 
 void
-many_print_groups(const struct many *m)
+many_print_groups(struct many *m)
 {
 	json_t *groups = json_object(), *count;
 	const json_t *e;
@@ -196,15 +196,17 @@ many_print_groups(const struct many *m)
 		if (m->group_by && *m->group_by)
 			fprintf(stderr, "%8lld  %s\n", (long long)json_integer_value(count), name);
 	}
+	m->group_by = NULL;
 	json_decref(groups);
 }
 
 int
-many_consent(const struct many *m, const char *what)
+many_consent(struct many *m, const char *what)
 {
 	size_t n = many_count(m);
 	char line[16] = "";
 
+	many_print_groups(m);
 	if (m->yes || n == 0)
 		return EXIT_FINE;
 	fprintf(stderr, "%s %zu %s: this cannot be taken back.\n", what, n,
@@ -249,7 +251,7 @@ many_tells(const struct many *m)
 }
 
 int
-many_each(const struct many *m, int (*one)(void *arg, const char *id), void *arg)
+many_each(struct many *m, int (*one)(void *arg, const char *id), void *arg)
 {
 	size_t n = many_count(m), i, good = 0;
 	int worst = EXIT_FINE;

@@ -34,18 +34,18 @@ int many_choose(struct many *m, const char *verb, char **ids, int count);
 /* A verb's arguments as a whole: options (of MANY_OPTIONS alone), then ids. */
 int many_parse(struct many *m, int argc, char **argv);
 size_t many_count(const struct many *m);
-/* With --group-by: how many of each, a line each. */
-void many_print_groups(const struct many *m);
+/* With --group-by: how many of each, a line each; once. */
+void many_print_groups(struct many *m);
 /*
  * Says that what cannot be taken back will happen to so many, and asks on a terminal, unless --yes
  * is given; `what` is "EraseDevice for" or the like.  EXIT_FINE, or EXIT_REFUSED.
  */
-int many_consent(const struct many *m, const char *what);
+int many_consent(struct many *m, const char *what);
 /* Does each say what became of it?  Not with a bar. */
 bool many_tells(const struct many *m);
 /* one(arg, id) for each: its exit status is remembered when it is the worst, and returned.  The
  * groups are printed first. */
-int many_each(const struct many *m, int (*one)(void *arg, const char *id), void *arg);
+int many_each(struct many *m, int (*one)(void *arg, const char *id), void *arg);
 void many_free(struct many *m);
 
 /* Takes one option out of the arguments, wherever it stands. */
