@@ -371,6 +371,9 @@ write_store(const struct admin *a, struct buf *out)
 	counter(out, "cordon_store_changes_total", "Records changed.", n.changes);
 	counter(out, "cordon_store_checkpoints_total", "Checkpoints made.", n.checkpoints);
 	gauge(out, "cordon_store_refusing", "1 while the store takes no changes.", n.fault != 0);
+	gauge(out, "cordon_store_short",
+		"1 while the store runs out of room and takes changes from a reserve.",
+		n.shortage != NULL);
 	gauge(out, "cordon_store_table_bytes", "Changed records in memory.", n.table_bytes);
 	gauge(out, "cordon_store_log_bytes", "Log since the last checkpoint.", n.log_bytes);
 	gauge(out, "cordon_store_last_checkpoint_timestamp_seconds",

@@ -69,12 +69,19 @@ store(struct admin *a, json_t *list)
 	struct buf text = BUF_INIT;
 
 	store_numbers(a->mdm.store, &n);
-	if (!n.fault)
+	if (!n.fault && !n.shortage)
 		return;
-	buf_printf(&text,
-		"The store in %s takes no changes: %s. Devices are told to come back; make room or "
-		"mend the disk.",
-		a->mdm.conf->state, strerror(-n.fault));
+	if (!n.fault)
+		buf_printf(&text,
+			"The store in %s runs out of room: %s. Changes are still taken, from a "
+			"reserve; make room or mend the disk before it is used up.",
+			a->mdm.conf->state, n.shortage);
+	else
+		buf_printf(&text,
+			"The store in %s takes no changes: %s. Devices are told to come back; make "
+			"room or "
+			"mend the disk.",
+			a->mdm.conf->state, strerror(-n.fault));
 	add(list, &text);
 	buf_free(&text);
 }

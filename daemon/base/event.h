@@ -71,6 +71,7 @@
 	X(STORE_REFUSING, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0060", 2, false)      \
 	X(STORE_RECOVERED, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0061", 5, false)     \
 	X(STORE_FAULT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0062", 2, false)         \
+	X(STORE_SHORT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0064", 3, false)         \
 	X(LIMIT_HIT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0063", 4, false)           \
 	X(SECRETS_SHUT, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0068", 3, false)        \
 	X(WEBHOOK_FAILING, "c0a1d0c5f7e04b1e9a3f0d5e6b7a0072", 4, false)     \

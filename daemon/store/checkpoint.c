@@ -29,7 +29,7 @@ struct job {
 	struct dbfile_head head;
 	struct store_walks walks;
 	bool gentle;
-	int err;
+	int prepared, err;
 	struct dbfile *fresh;
 };
 
@@ -47,11 +47,10 @@ work(struct task *t)
 {
 	struct job *j = (struct job *)t;
 	char *why = NULL;
-	int prepared = j->prepare ? wal_prepare(j->directory, j->prepare, j->segment_size) : 0;
-
 	/* A checkpoint works without the next segment; the log makes one when it needs it. */
-	j->err = j->frozen ? dbfile_succeed(j->directory, j->frozen, &j->head, &j->walks, j->gentle)
-			   : prepared;
+	j->prepared = j->prepare ? wal_prepare(j->directory, j->prepare, j->segment_size) : 0;
+	if (j->frozen)
+		j->err = dbfile_succeed(j->directory, j->frozen, &j->head, &j->walks, j->gentle);
 	if (j->frozen && j->err == 0)
 		j->err = dbfile_open(j->directory, STORE_FORMAT, &j->fresh, &why);
 	if (j->frozen && j->err == 0)
@@ -118,12 +117,13 @@ static void
 failed(struct store *s, int err)
 {
 	s->retry_ms = s->now_ms + RETRY_MS;
-	if (!s->checkpoint_failed)
+	if (!s->checkpoint_err)
 		log_event(EV_STORE_FAULT, NO_FIELDS,
 			"%s: a checkpoint failed: %s; nothing is lost, the log grows until one "
 			"succeeds; see to free space and to the disk",
 			s->directory, strerror(-err));
-	s->checkpoint_failed = true;
+	s->checkpoint_err = err;
+	s->room_ms = 0; /* say so at the next tick */
 }
 
 static void
@@ -136,7 +136,8 @@ succeeded(struct store *s, struct job *j)
 	j->fresh = NULL;
 	s->frozen = NULL;
 	s->frozen_log = 0;
-	s->checkpoint_failed = false;
+	s->checkpoint_err = 0;
+	s->room_ms = 0;
 	s->numbers.checkpoints++;
 	s->numbers.last_checkpoint = clock_wall();
 	dispose(s, frozen, old);
@@ -147,11 +148,15 @@ static void
 take_over(struct store *s, struct job *j)
 {
 	s->running = NULL;
+	if (j->prepare && j->prepared != s->prepare_err) {
+		s->prepare_err = j->prepared;
+		s->room_ms = 0;
+	}
 	if (j->frozen && j->err == 0)
 		succeeded(s, j);
 	else if (j->frozen)
 		failed(s, j->err);
-	else if (j->err < 0)
+	else if (j->prepared < 0)
 		s->retry_ms = s->now_ms + RETRY_MS;
 	else if (wal_growing(s->wal))
 		wal_cut(s->wal); /* the prepared one makes commits cheaper at once */

@@ -1,4 +1,4 @@
-/* internal.h - the store's insides, shared by store.c, checkpoint.c and largefile.c only */
+/* internal.h - the store's insides, shared by the files that make up struct store only */
 #ifndef CORDON_STORE_INTERNAL_H
 #define CORDON_STORE_INTERNAL_H
 
@@ -15,6 +15,8 @@
 
 /* A table this many times over its size means that checkpoints cannot keep up: stop. */
 #define TABLE_OVERRUN 4u
+/* Room for fewer segments of the log than these is little. */
+#define ROOM_SEGMENTS 2u
 
 struct waste; /* checkpoint.c */
 
@@ -62,11 +64,11 @@ struct store {
 	/* one job at a time: checkpoint or preparation of a segment */
 	struct task *running;
 	uint64_t frozen_sequence, frozen_below;
-	int64_t retry_ms; /* not before: a job failed or could not start */
-	int64_t now_ms;	  /* of the last tick */
-	bool checkpoint_failed;
-	bool closing;	     /* jobs are run in place: the worker may have gone */
-	struct waste *waste; /* what waits for a worker to dispose of it */
+	int64_t retry_ms;		 /* not before: a job failed or could not start */
+	int64_t now_ms;			 /* of the last tick */
+	int checkpoint_err, prepare_err; /* of the last of each; 0: it succeeded */
+	bool closing;			 /* jobs are run in place: the worker may have gone */
+	struct waste *waste;		 /* what waits for a worker to dispose of it */
 
 	struct {
 		enum backup_stage stage;
@@ -76,6 +78,11 @@ struct store {
 		void (*done)(void *arg, const struct backup_made *b);
 		void *arg;
 	} backup;
+
+	/* room.c */
+	int64_t room_ms;     /* when to look again */
+	char *short_words;   /* what will end in a refusal unless somebody sees to it; NULL */
+	bool room_was_short; /* at the last look */
 
 	unsigned probes; /* since the fault began */
 	struct store_numbers numbers;
@@ -89,6 +96,9 @@ void store_clear_fault(struct store *s);
 void checkpoint_tick(struct store *s);
 /* Waits for the running job, makes a last checkpoint in place, disposes of everything. */
 void checkpoint_close(struct store *s);
+
+/* room.c */
+void room_tick(struct store *s);
 
 /* backup.c */
 void backup_step(struct store *s);

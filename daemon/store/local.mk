@@ -38,6 +38,7 @@ daemon_store_libstore_a_SOURCES = \
 	daemon/store/record.h \
 	daemon/store/result.c \
 	daemon/store/result.h \
+	daemon/store/room.c \
 	daemon/store/roster.c \
 	daemon/store/roster.h \
 	daemon/store/sealed.c \

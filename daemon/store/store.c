@@ -208,6 +208,7 @@ store_free(struct store *s)
 	buf_free(&s->batch);
 	free(s->waiters.items);
 	free(s->touched.items);
+	free(s->short_words);
 	free(s->directory);
 	free(s);
 }
@@ -611,6 +612,7 @@ store_tick(struct store *s, int64_t mono_ms)
 		try_recovery(s);
 	checkpoint_tick(s);
 	largefile_tick(s);
+	room_tick(s);
 }
 
 void
@@ -620,6 +622,7 @@ store_numbers(const struct store *s, struct store_numbers *ret)
 	ret->table_bytes = layer_bytes(s->active) + layer_bytes(s->frozen);
 	ret->table_records = layer_count(s->active) + layer_count(s->frozen);
 	ret->log_bytes = s->active_log + s->frozen_log;
+	ret->shortage = s->short_words;
 }
 
 /* ---- sealing ---- */

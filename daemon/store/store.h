@@ -137,6 +137,11 @@ struct store_numbers {
 	size_t table_bytes, table_records, log_bytes;
 	int64_t last_checkpoint; /* wall seconds */
 	int fault;		 /* 0 or -errno while changes are refused */
+	/*
+	 * What will end in such a fault unless a person sees to it, as the end of a sentence; NULL.
+	 * Changes are still taken.  The store's, until the next tick.
+	 */
+	const char *shortage;
 };
 void store_numbers(const struct store *s, struct store_numbers *ret);
 

@@ -369,6 +369,9 @@ advance(struct wal *w)
 		return fd;
 	if (w->fd >= 0)
 		close(w->fd);
+	/* One without a batch is one that failed: a fault of days must not leave one a second. */
+	if (w->fd >= 0 && w->offset == 0)
+		segment_remove(w->dir, w->number);
 	w->fd = fd;
 	w->number++;
 	w->offset = 0;

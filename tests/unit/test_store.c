@@ -1,6 +1,7 @@
 /* test_store.c - the store as its callers see it: layers, commits, failures, checkpoints, files */
 #include "store_bed.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gdbm.h>
@@ -538,6 +539,101 @@ crashed_copy(struct bed *b)
 	bed_copy_tree(b->dir, copy->dir);
 	bed_open(copy);
 	return copy;
+}
+
+static const char *
+shortage(struct bed *b)
+{
+	struct store_numbers n;
+
+	store_numbers(b->store, &n);
+	assert_int_equal(n.fault, 0);
+	return n.shortage;
+}
+
+static int
+never(void *arg, void (*work)(void *job), void (*done)(void *job), void *job)
+{
+	(void)arg, (void)work, (void)done, (void)job;
+	return -EBUSY;
+}
+
+/* A person hears of it while the reserve still lasts. */
+static void
+little_room_is_said_before_changes_are_refused(void **state)
+{
+	struct bed *b = *state;
+	char *spare = bed_path(b, "spare.seg");
+
+	store_tick(b->store, 1000);
+	assert_null(shortage(b));
+	bed_close(b);
+	unlink(spare);
+	assert_int_equal(mkdir(spare, 0700), 0);
+	bed_open(b);
+	bed_put(b, "e", "taken");
+	bed_commit(b);
+	store_tick(b->store, 1000);
+	assert_non_null(strstr(shortage(b), "cannot be prepared (Is a directory)"));
+	bed_put(b, "e", "taken still");
+	bed_commit(b);
+	assert_int_equal(rmdir(spare), 0);
+	store_tick(b->store, 20000); /* not yet tried again */
+	assert_non_null(shortage(b));
+	store_tick(b->store, 31001);
+	assert_null(shortage(b));
+	free(spare);
+
+	bed_close(b);
+	b->options.segment_size = (size_t)1 << 60;
+	b->options.submit = never;
+	bed_open(b);
+	store_tick(b->store, 1000);
+	assert_non_null(strstr(shortage(b), "MiB are free on its file system"));
+	bed_close(b);
+	b->options.segment_size = 64 << 10;
+	b->options.submit = NULL;
+	bed_open(b);
+	bed_expect(b, "e", "taken still");
+}
+
+static size_t
+segments(const struct bed *b)
+{
+	DIR *d = opendir(b->dir);
+	const struct dirent *entry;
+	size_t n = 0;
+
+	assert_non_null(d);
+	while ((entry = readdir(d)))
+		n += strncmp(entry->d_name, "log-", 4) == 0;
+	closedir(d);
+	return n;
+}
+
+static void
+a_long_fault_leaves_no_litter(void **state)
+{
+	struct bed *b = *state;
+
+	bed_put(b, "e", "before");
+	bed_commit(b);
+	bed_log_broken(ENOSPC);
+	bed_put(b, "e", "refused");
+	assert_int_equal(store_commit(b->store), -ENOSPC);
+	for (int i = 1; i <= 100; i++)
+		store_tick(b->store, i * 1000);
+	assert_true(segments(b) <= 3);
+	bed_log_broken(0);
+	store_tick(b->store, 101000);
+	assert_int_equal(b->last_health, 0);
+	bed_put(b, "e", "after");
+	bed_commit(b);
+
+	struct bed *copy = crashed_copy(b);
+
+	bed_expect(copy, "e", "after");
+	bed_free(copy);
 }
 
 static void
@@ -1290,6 +1386,8 @@ main(void)
 		TEST(a_waiter_may_begin_the_next_batch),
 		TEST(a_full_disk_refuses_changes_and_recovers),
 		TEST(a_little_room_is_no_recovery),
+		TEST(little_room_is_said_before_changes_are_refused),
+		TEST(a_long_fault_leaves_no_litter),
 		TEST(a_broken_disk_refuses_changes_and_recovers),
 		TEST(a_forgotten_batch_stays_forgotten_after_a_crash),
 		TEST(every_failing_step_of_a_commit_is_survived),
