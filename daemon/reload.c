@@ -290,6 +290,17 @@ had_pair(const struct certdir *d, const struct certpair *p)
 	return false;
 }
 
+/* Its successor came under its name: what is said of that one is enough. */
+static bool
+was_replaced(const struct certdir *d, const struct certpair *p)
+{
+	for (size_t i = 0; i < d->push_count; i++)
+		if (strcmp(d->push[i].cert_file, p->cert_file) == 0 &&
+			strcmp(d->push[i].topic, p->topic) == 0)
+			return true;
+	return false;
+}
+
 static bool
 same_leaf(const struct certpair *a, const struct certpair *b)
 {
@@ -334,7 +345,7 @@ say_push(struct graph *g, const struct certdir *old, const struct certdir *new)
 			(again || !had_pair(old, &new->push[i])))
 			say_pair("push certificate", &new->push[i]);
 	for (size_t i = 0; old && i < old->push_count; i++)
-		if (!had_pair(new, &old->push[i]))
+		if (!had_pair(new, &old->push[i]) && !was_replaced(new, &old->push[i]))
 			say_gone("push certificate", &old->push[i]);
 	guard_push_sweep(g, new);
 }

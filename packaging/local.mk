@@ -10,11 +10,22 @@ deb: dist
 	mv packaging/deb/cordon_*.deb .
 	@ls -l cordon_*.deb
 
-.PHONY: deb
-clean-local:
-	rm -rf packaging/deb cordon_*.deb
+# make rpm: the same for Fedora and its kin.  Where rpm knows nothing of what is installed (Debian): RPM_FLAGS=--nodeps
+RPM_FLAGS =
 
-EXTRA_DIST += \
+rpm: dist
+	rm -rf packaging/rpm cordon-*.rpm && $(MKDIR_P) packaging/rpm/SOURCES packaging/rpm/SPECS
+	mv $(distdir).tar.xz packaging/rpm/SOURCES/
+	$(SED) 's,[@]VERSION[@],$(VERSION),g' $(srcdir)/packaging/cordon.spec.in >packaging/rpm/SPECS/cordon.spec
+	rpmbuild -bb --define "_topdir $(abs_builddir)/packaging/rpm" $(RPM_FLAGS) packaging/rpm/SPECS/cordon.spec
+	mv packaging/rpm/RPMS/*/cordon-$(VERSION)-*.rpm .
+	@ls -l cordon-*.rpm
+
+.PHONY: deb rpm
+clean-local:
+	rm -rf packaging/deb cordon_*.deb packaging/rpm cordon-*.rpm
+
+EXTRA_DIST += packaging/cordon.spec.in \
 	packaging/debian/changelog \
 	packaging/debian/control \
 	packaging/debian/copyright \

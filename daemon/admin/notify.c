@@ -25,7 +25,8 @@ notify_reloading(void)
 void
 notify_stopping(void)
 {
-	sd_notify(0, "STOPPING=1");
+	/* What was said of push and devices is not so of a service that has stopped. */
+	sd_notify(0, "STOPPING=1\nSTATUS=");
 	free(last_status);
 	last_status = NULL;
 }

@@ -202,6 +202,7 @@ store_json(const struct admin *a)
 
 	store_numbers(s, &n);
 	json_object_set_new(j, "fault", n.fault ? json_text(strerror(-n.fault)) : json_null());
+	json_object_set_new(j, "shortage", json_text(n.shortage));
 	json_object_set_new(j, "commits", json_integer((json_int_t)n.commits));
 	json_object_set_new(j, "changes", json_integer((json_int_t)n.changes));
 	json_object_set_new(j, "table_records", json_integer((json_int_t)n.table_records));

@@ -465,6 +465,8 @@ wal_probe(struct wal *w, bool elsewhere)
 	/* Where only a little is left a probe would fit, and the next change be refused again. */
 	if (w->fd >= 0 && (elsewhere || (w->wanted > 0 && is_full(w, w->wanted))))
 		err = advance(w);
+	if (err == 0 && w->fd >= 0 && w->wanted > 0)
+		err = -posix_fallocate(w->fd, (off_t)w->offset, (off_t)w->wanted);
 	if (err == 0) {
 		buf_reserve(&b, WAL_ROOM);
 		b.len = WAL_ROOM;

@@ -18,6 +18,13 @@ sign() {
 	cp /srv/MDM_Bed_Certificate.pem /etc/cordon/certs/
 }
 
+# A successor of the push certificate, as from Renew at Apple's portal, that lasts for $1 days.
+short() {
+	local cert=/etc/cordon/certs/MDM_Bed_Certificate.pem topic
+	topic=$(openssl x509 -in $cert -noout -subject -nameopt multiline | sed -n 's/^ *userId *= //p')
+	bash /share/apple.sh sign $apple /etc/cordon/certs/push-*.csr $cert "$topic" "$1"
+}
+
 enroll() {
 	cordonctl enroll-link >/tmp/link
 	"${device[@]}" --link "$(cat /tmp/link)" enroll
@@ -45,39 +52,53 @@ ask() {
 	rm -f /tmp/gate.* /tmp/device.*
 }
 
-# The state directory becomes a small file system, and that a full one.
-fill() {
-	systemctl stop cordond 2>/dev/null
-	cp -a /var/lib/cordon /srv/saved
-	mount -t tmpfs -o size=$(($(du -sm /srv/saved | cut -f1) + 16))m,mode=700,uid="$(id -u cordon)",gid="$(id -g cordon)" small /var/lib/cordon
-	cp -a /srv/saved/. /var/lib/cordon/
+# The state directory moves to a small file system ...
+small() {
+	systemctl stop cordond
+	rmdir /disk/lost+found
+	cp -a /var/lib/cordon/. /disk/
+	chown cordon:cordon /disk
+	chmod 700 /disk
+	mount --bind /disk /var/lib/cordon
 	systemctl reset-failed cordond 2>/dev/null || true # starts come in quick succession here
 	systemctl start cordond
-	dd if=/dev/zero of=/var/lib/cordon/ballast bs=64k 2>/dev/null || true
-	# What is kept back for this case is used up by changes: profiles that wait for the device, ever smaller ones.
-	systemctl stop fake-device
+}
+
+# ... that something else fills.
+crowd() {
+	dd if=/dev/zero of=/disk/ballast bs=1M 2>/dev/null || true
+	dd if=/dev/zero of=/disk/ballast bs=4k oflag=append conv=notrunc 2>/dev/null || true
+	df /disk | tail -n 1
+}
+
+# What is kept back for that case is used up by changes: commands that wait for the device.
+use-up() {
+	systemctl stop fake-device 2>/dev/null || true
 	printf 'queue: { limit = 10000; };\n' >/etc/cordon/conf.d/60-queue.conf
 	systemctl reload cordond
-	for size in 500000 50000 5000 500 50; do
-		{
-			printf '<?xml version="1.0" encoding="UTF-8"?><plist version="1.0"><dict><key>RequestType</key><string>InstallProfile</string>'
-			printf '<key>Payload</key><data>'
-			head -c $size /dev/urandom | base64
-			printf '</data></dict></plist>'
-		} >/tmp/profile.plist
-		for _ in $(seq 190); do
-			cordonctl send C39BED --file /tmp/profile.plist --no-push >/tmp/send 2>&1 || break
-		done
-		dd if=/dev/zero of=/var/lib/cordon/ballast bs=4k oflag=append conv=notrunc 2>/dev/null || true
-	done
-	for _ in $(seq 50); do
-		cordonctl status | grep -q "takes no changes" && return
-		cordonctl send C39BED --file /tmp/profile.plist --no-push >/tmp/send 2>&1 || sleep 0.2
-	done
-	cat /tmp/send
-	df /var/lib/cordon
-	ls -l /var/lib/cordon
-	return 1
+	python3 - "$1" <<'PY'
+import base64, http.client, os, plistlib, socket, sys
+
+class Control(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect("/run/cordon/control.sock")
+
+c = Control("control", timeout=60)
+taken = 0
+while taken < 10000:
+    command = plistlib.dumps({"Command": {"RequestType": "InstallProfile", "Payload": os.urandom(5500)},
+                              "CommandUUID": "use-up-%d" % taken})
+    c.request("PUT", "/v1/enqueue/%s?nopush=1" % sys.argv[1], command)
+    r = c.getresponse()
+    answer = r.read()
+    if r.status != 200:
+        break
+    taken += 1
+print(taken, "commands were taken from the reserve, then:", r.status, answer.decode())
+# At least one segment of the log was ready.
+sys.exit(not (taken > 500 and r.status == 503))
+PY
 }
 
 "$@"

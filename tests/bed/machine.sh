@@ -7,7 +7,7 @@
 #   machine.sh down NAME                  its processes end at once, and what it wrote is gone
 #
 # The machine has a network of its own with nothing but lo, and none of this system's services.  MACHINE_ROOT is what it is a
-# view of (default /), MACHINE_DIR where it keeps its notes.
+# view of (default /), MACHINE_DIR where it keeps its notes, MACHINE_DISK the MiB of a file system of its own at /disk.
 set -eu -o pipefail
 notes=${MACHINE_DIR:-${TMPDIR:-/tmp}/cordon-machines}
 die() { echo "machine.sh: $*" >&2; exit 125; }
@@ -43,6 +43,13 @@ boot() {
 	for unit in console-getty.service systemd-timesyncd.service systemd-firstboot.service; do
 		ln -sf /dev/null "$root/etc/systemd/system/$unit"
 	done
+	if [ -n "${MACHINE_DISK:-}" ]; then
+		mkdir "$dir/layer/disk"
+		truncate -s "${MACHINE_DISK}M" "$dir/layer/disk.img"
+		mkfs.ext4 -q -m 0 "$dir/layer/disk.img"
+		mount -o loop "$dir/layer/disk.img" "$dir/layer/disk"
+		bind+=("--bind=$dir/layer/disk:/disk")
+	fi
 	for pair; do bind+=("--bind=$pair"); done
 	# Without the bpf filter IPAddressDeny= and DevicePolicy= are silently not enforced.
 	exec systemd-nspawn --quiet --directory="$root" --machine="cordon-$name" --hostname="$name" --boot --register=no \

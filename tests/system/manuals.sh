@@ -2,7 +2,7 @@
 # manuals.sh - the manuals name every key, verb and option that the programs have, and are well-formed
 set -u
 cd "${CORDON_SOURCE:?}" || exit 1
-echo "1..3"
+echo "1..4"
 tell() { [ "$2" -eq 0 ] && echo "ok $1 - $3" || echo "not ok $1 - $3"; }
 
 # The sample is held against the table by a unit test; the manual is held against the sample here.
@@ -32,3 +32,9 @@ if command -v mandoc >/dev/null; then
 else
 	echo "ok 3 - mandoc finds nothing in the manuals # mandoc is not on this machine"
 fi
+
+fields=$({ grep -oE '"CORDON_[A-Z]+"' daemon/base/log.h; grep -oE 'add_field\([^"]*"CORDON_[A-Z]+"' daemon/admin/journal.c; } | grep -oE 'CORDON_[A-Z]+' | sort -u)
+documented=$(sed -nE 's/^\.It Li (CORDON_[A-Z]+)$/\1/p' man/cordond.8 | sort -u)
+diff <(echo "$fields") <(echo "$documented") | sed 's/^/# /'
+[ -n "$fields" ] && [ "$fields" = "$documented" ]
+tell 4 $? "every field of the journal is in cordond(8)"
