@@ -145,7 +145,7 @@ ok "... which is fine" status "$active" "$fine"
 ok "another fills it" in_ '/share/inside.sh crowd'
 ok "... which is said at once" status "$active" "The store in /var/lib/cordon runs out of room: only 0.0 MiB are free on its file system. Changes are still taken, from a reserve; make room or mend the disk before it is used up. $fine"
 ok "... and in the journal" soon 'Less than 64 MiB are free*"df" and "du" say what filled it.' 'journalctl --sync; journalctl -x -u cordond --no-pager'
-ok "a device still enrolls again, from the reserve" in_ '/share/inside.sh enroll'
+ok "a device still enrolls again, from the reserve" in_ 'systemctl stop fake-device; /share/inside.sh enroll'
 ok "changes use the reserve up and are refused" in_ '/share/inside.sh use-up 00008110-000A1C2E3F40BED0'
 full="The store in /var/lib/cordon takes no changes: No space left on device. Devices are told to come back; make room or mend the disk. $fine"
 ok "... which is said" status "$active" "$full"

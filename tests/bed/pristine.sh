@@ -89,18 +89,14 @@ shown() {
 	type_ "$2" || true
 	return $status
 }
-# Outside the machine, in its network.
-outside() { nsenter -t "$(cat "$MACHINE_DIR/$machine/leader")" -n "$@"; }
-device() {
-	printf '\n[the device] %s\n' "$*" >>"$transcript"
-	outside "$CORDON_BUILD/tests/device/fake-device" --state "$work/device" --udid 00008110-000A1C2E3F40BED0 --serial C39BED --os 18.1 \
-		--connect 127.0.0.1:443 --public-roots "$work/share/tls-ca.crt" "$@" >>"$transcript" 2>&1
-}
+# Apple and the device are outside the machine, in its network.
+device=("$CORDON_BUILD/tests/device/fake-device" --state "$work/device" --udid 00008110-000A1C2E3F40BED0 --serial C39BED --os 18.1
+	--connect 127.0.0.1:443 --public-roots "$work/share/tls-ca.crt")
 
 apple_starts() {
 	bash "$CORDON_SOURCE/tests/apple.sh" init "$work/share/apple" || return
 	chmod 755 "$work/share" "$work/share/apple"
-	outside "$CORDON_BUILD/tests/apns/fake-apns" --port 2197 --cert "$work/share/apple/apns.pem" --key "$work/share/apple/apns.key" \
+	nsenter -t "$leader" -n "$CORDON_BUILD/tests/apns/fake-apns" --port 2197 --cert "$work/share/apple/apns.pem" --key "$work/share/apple/apns.key" \
 		--client-ca "$work/share/apple/ca.pem" --wake "$work/wake" >"$work/apns.log" 2>&1 &
 	apns=$!
 }
@@ -113,10 +109,13 @@ device_enrolls() {
 	in_ 'cp /etc/cordon/certs/tls-ca.crt /share/'
 	link=$(in_ cordonctl enroll-link) || return
 	printf '\n# cordonctl enroll-link\n%s\n' "$link" >>"$transcript"
-	device --link "$(grep -o 'https://[^ ]*' <<<"$link" | head -n 1)" enroll
+	link=$(grep -o 'https://[^ ]*' <<<"$link" | head -n 1)
+	note "[the device] enrolls by $link"
+	nsenter -t "$leader" -n "${device[@]}" --link "$link" enroll >>"$transcript" 2>&1
 }
-device_lives() {
-	device --wake "$work/wake" run &
+device_starts() {
+	note "[the device] lives on, and waits to be woken"
+	nsenter -t "$leader" -n "${device[@]}" --wake "$work/wake" run >>"$transcript" 2>&1 &
 	living=$!
 	for _ in $(seq 300); do [ -S "$work/wake" ] && return; sleep 0.1; done
 	return 1
@@ -138,6 +137,7 @@ walk() {
 		ok "Debian $r: it boots" false
 		return
 	}
+	leader=$(cat "$MACHINE_DIR/$machine/leader")
 	in_ "cp /share/archives/*.deb /var/cache/apt/archives/; echo '127.0.0.1 $name' >>/etc/hosts"
 	note "Debian $r on a machine of its own. What follows is typed as root."
 	type_ 'cat /etc/debian_version; systemctl --version | head -n 1'
@@ -157,7 +157,7 @@ walk() {
 	ok "Debian $r: its certificate is dropped in" type_ 'cp /share/MDM_Example_Certificate.pem /etc/cordon/certs/'
 	ok "Debian $r: push is Connected" shown '*Active: active (running)*Status: "Push: Connected. Push certificate: renew by *0 enrolled, 0 inactive, 0 removed.*' 'systemctl status cordond'
 	ok "Debian $r: a device enrolls" device_enrolls
-	ok "Debian $r: ... lives" device_lives
+	device_starts
 	ok "Debian $r: ... is listed" type_ 'cordonctl devices'
 	ok "Debian $r: ... and answers a command" type_ 'cordonctl send C39BED DeviceInformation --wait 60'
 	ok "Debian $r: all is well" shown '*1 enrolled*' 'cordonctl status'

@@ -34,7 +34,7 @@ else
 fi
 
 fields=$({ grep -oE '"CORDON_[A-Z]+"' daemon/base/log.h; grep -oE 'add_field\([^"]*"CORDON_[A-Z]+"' daemon/admin/journal.c; } | grep -oE 'CORDON_[A-Z]+' | sort -u)
-documented=$(sed -nE 's/^\.It Li (CORDON_[A-Z]+)$/\1/p' man/cordond.8 | sort -u)
+documented=$(grep -E '^\.It Li CORDON_' man/cordond.8 | grep -oE 'CORDON_[A-Z]+' | sort -u)
 diff <(echo "$fields") <(echo "$documented") | sed 's/^/# /'
 [ -n "$fields" ] && [ "$fields" = "$documented" ]
 tell 4 $? "every field of the journal is in cordond(8)"
