@@ -29,6 +29,8 @@ cordonctl_SOURCES = \
 	tools/ctl/lock.c \
 	tools/ctl/many.c \
 	tools/ctl/many.h \
+	tools/ctl/page.c \
+	tools/ctl/page.h \
 	tools/ctl/qr.c \
 	tools/ctl/qr.h \
 	tools/ctl/silence.c \

@@ -17,9 +17,9 @@ check_PROGRAMS += tests/system/old-fleet
 tests_system_old_fleet_SOURCES = tests/system/old-fleet.c
 tests_system_old_fleet_LDADD = daemon/store/libstore.a daemon/base/libbase.a $(SYSTEM_LIBS)
 if SYSTEM_TESTS
-TESTS += tests/system/inactivity.py tests/system/large.py
+TESTS += tests/system/inactivity.py tests/system/large.py tests/system/screen.py
 endif
-EXTRA_DIST += tests/system/inactivity.py tests/system/large.py
+EXTRA_DIST += tests/system/inactivity.py tests/system/large.py tests/system/screen.py
 TESTS += tests/system/vendor.sh
 if SYSTEM_TESTS
 TESTS += tests/system/csr.py tests/system/ssc.py tests/system/steps.py

@@ -13,6 +13,7 @@
 #include "ctl/client.h"
 #include "ctl/commands.h"
 #include "ctl/many.h"
+#include "ctl/page.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 #include "ctl/wrap.h"
@@ -35,38 +36,6 @@ command_path(struct buf *path, const char *id, const char *rest)
 	buf_add_str(path, rest);
 }
 
-/* The answer's dictionary under the names that Apple gives, a line each; longer things as JSON. */
-static void
-print_answer(const json_t *answer)
-{
-	const char *key;
-	json_t *v;
-
-	json_object_foreach((json_t *)(uintptr_t)answer, key, v)
-	{
-		const char *inner;
-		json_t *w;
-
-		if (json_is_object(v)) {
-			printf("%s%s%s\n", terminal_bold(), key, terminal_plain());
-			json_object_foreach(v, inner, w)
-			{
-				char *text = json_is_string(w) ? strdup(json_string_value(w))
-							       : json_dumps(w, JSON_ENCODE_ANY);
-
-				wrap_line(8, "  %-34s %s", inner, text ? text : "");
-				free(text);
-			}
-			continue;
-		}
-		char *text = json_is_string(v) ? strdup(json_string_value(v))
-					       : json_dumps(v, JSON_ENCODE_ANY);
-
-		wrap_line(8, "%-36s %s", key, text ? text : "");
-		free(text);
-	}
-}
-
 static void
 print_result(const json_t *r)
 {
@@ -74,7 +43,7 @@ print_result(const json_t *r)
 		member(r, "status"), terminal_plain());
 	if (*member(r, "error_text"))
 		wrap_line(2, "  %s", member(r, "error_text"));
-	print_answer(json_object_get(r, "answer"));
+	page_print(json_object_get(r, "answer"));
 }
 
 /* Asks for the result until it is there or the time is over. */

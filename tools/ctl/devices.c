@@ -8,9 +8,13 @@
 
 #include "base/encode.h"
 #include "base/mem.h"
+#include "base/table.h"
 #include "ctl/client.h"
+#include "ctl/page.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
+
+enum { ID, SERIAL, NAME, USER, MODEL, OS, STATE, LAST_RESPONSE, LOCK, COLUMNS };
 
 /* A column of the list: its title, its name for --sort, and what it shows. */
 struct column {
@@ -19,17 +23,16 @@ struct column {
 };
 
 static const struct column columns[] = {
-	{ "ID", "id", "id" },
-	{ "SERIAL", "serial", "serial" },
-	{ "NAME", "name", "name" },
-	{ "USER", "user", "user" },
-	{ "MODEL", "model", "model" },
-	{ "OS", "os", "os" },
-	{ "STATE", "state", "state" },
-	{ "LAST RESPONSE", "last-response", "last_seen" },
-	{ "LOCK", "lock", "locked" },
+	[ID] = { "ID", "id", "id" },
+	[SERIAL] = { "SERIAL", "serial", "serial" },
+	[NAME] = { "NAME", "name", "name" },
+	[USER] = { "USER", "user", "user" },
+	[MODEL] = { "MODEL", "model", "model" },
+	[OS] = { "OS", "os", "os" },
+	[STATE] = { "STATE", "state", "state" },
+	[LAST_RESPONSE] = { "LAST RESPONSE", "last-response", "last_seen" },
+	[LOCK] = { "LOCK", "lock", "locked" },
 };
-#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
 /* What a column says; JSON's true is "locked", the only flag that is shown. */
 static const char *
@@ -108,6 +111,45 @@ print_csv(const json_t *all)
 	}
 }
 
+/* Does each of them have a serial number that no other has? */
+static bool
+serials_tell_apart(const json_t *all)
+{
+	struct table *seen = table_new(NULL);
+	const json_t *d;
+	size_t i, fine = 0;
+
+	json_array_foreach(all, i, d)
+	{
+		struct bytes serial = bytes_str(member(d, "serial"));
+
+		if (!serial.len || table_get(seen, serial))
+			break;
+		table_put(seen, serial, seen);
+		fine++;
+	}
+	table_free(seen);
+	return fine == json_array_size(all);
+}
+
+/*
+ * What is cut or left out on a narrow terminal: never so that two devices look the same.  Every
+ * verb takes a serial number in the place of an id.
+ */
+static void
+set_up(struct text_table *table, const json_t *all)
+{
+	static const size_t whole[] = { ID, SERIAL, OS, STATE, LAST_RESPONSE, LOCK };
+	static const size_t spare[] = { MODEL, USER, OS, NAME };
+
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+		text_table_keep(table, whole[i]);
+	if (serials_tell_apart(all))
+		text_table_spare(table, ID);
+	for (size_t i = 0; i < sizeof(spare) / sizeof(spare[0]); i++)
+		text_table_spare(table, spare[i]);
+}
+
 static void
 print_devices(const json_t *all)
 {
@@ -119,6 +161,7 @@ print_devices(const json_t *all)
 	for (c = 0; c < COLUMNS; c++)
 		titles[c] = columns[c].title;
 	table = text_table_new(titles);
+	set_up(table, all);
 	json_array_foreach(all, i, d)
 	{
 		for (c = 0; c < COLUMNS; c++)
@@ -233,48 +276,6 @@ out:
 	return code;
 }
 
-static void
-print_value(const json_t *v)
-{
-	char *text;
-
-	if (json_is_string(v)) {
-		printf("%s\n", json_string_value(v));
-		return;
-	}
-	text = json_dumps(v, JSON_ENCODE_ANY);
-	printf("%s\n", text ? text : "");
-	free(text);
-}
-
-/* A page for people: members of the enrollment, then each section indented. */
-static void
-print_page(const json_t *e)
-{
-	const char *key;
-	json_t *v;
-
-	json_object_foreach((json_t *)(uintptr_t)e, key, v)
-	{
-		const char *inner;
-		json_t *w;
-
-		if (json_is_null(v) || (json_is_string(v) && !*json_string_value(v)))
-			continue;
-		if (!json_is_object(v)) {
-			printf("%-22s ", key);
-			print_value(v);
-			continue;
-		}
-		printf("%s%s%s\n", terminal_bold(), key, terminal_plain());
-		json_object_foreach(v, inner, w)
-		{
-			printf("  %-30s ", inner);
-			print_value(w);
-		}
-	}
-}
-
 static int
 one_argument(int argc, char **argv, const char *what)
 {
@@ -299,7 +300,7 @@ verb_show(int argc, char **argv)
 	if (code == EXIT_FINE && verbs_json)
 		print_json(e);
 	else if (code == EXIT_FINE)
-		print_page(e);
+		page_print(e);
 	json_decref(e);
 	buf_free(&path);
 	return code;
@@ -316,6 +317,29 @@ print_access(bool allowed, const char *reason)
 	json_decref(j);
 }
 
+/*
+ * Appends the address of the question about whom `text` means; an id that no enrollment has is
+ * asked about as it is.  The exit status, after saying that several are meant.
+ */
+static int
+access_path(const char *text, struct buf *path)
+{
+	struct buf show = BUF_INIT;
+	int status, code = EXIT_FINE;
+	json_t *e = NULL;
+
+	buf_add_str(&show, "/v1/enrollments");
+	client_add_segment(&show, text);
+	status = client_get(buf_str(&show), &e);
+	if (status != 404)
+		code = verdict(status, &e);
+	buf_add_str(path, "/access?id=");
+	encode_percent(path, bytes_str(*member(e, "id") ? member(e, "id") : text));
+	json_decref(e);
+	buf_free(&show);
+	return code;
+}
+
 int
 verb_access(int argc, char **argv)
 {
@@ -323,10 +347,12 @@ verb_access(int argc, char **argv)
 	json_t *answer = NULL;
 	int status, code = one_argument(argc, argv, "ID");
 
-	if (code)
+	if (code == EXIT_FINE)
+		code = access_path(argv[1], &path);
+	if (code) {
+		buf_free(&path);
 		return code;
-	buf_add_str(&path, "/access?id=");
-	encode_percent(&path, bytes_str(argv[1]));
+	}
 	status = client_get(buf_str(&path), &answer);
 	buf_free(&path);
 	if (status != 204 && status != 403)

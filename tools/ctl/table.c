@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/mem.h"
 
 #define NARROWEST 8
@@ -17,6 +18,8 @@ struct text_table {
 	char ***rows;
 	size_t count, cap;
 	size_t ids; /* the column of ids; `columns`: none */
+	bool keep[TABLE_COLUMNS_MAX], out[TABLE_COLUMNS_MAX];
+	size_t spare[TABLE_COLUMNS_MAX], spares; /* columns in the order in which they may go */
 };
 
 bool
@@ -92,8 +95,12 @@ text_table_add(struct text_table *t, const char *const *cells)
 {
 	char **row = xcalloc(t->columns, sizeof(*row));
 
-	for (size_t c = 0; c < t->columns; c++)
-		row[c] = xstrdup(cells[c] && *cells[c] ? cells[c] : "-");
+	for (size_t c = 0; c < t->columns; c++) {
+		struct buf text = BUF_INIT;
+
+		encode_visible(&text, bytes_str(cells[c] && *cells[c] ? cells[c] : "-"));
+		row[c] = buf_steal_str(&text);
+	}
 	if (t->count == t->cap) {
 		t->cap = t->cap ? 2 * t->cap : 16;
 		t->rows = xrealloc(t->rows, t->cap * sizeof(*t->rows));
@@ -168,11 +175,23 @@ cut_ids(struct text_table *t)
 			t->rows[r][t->ids][len] = '\0';
 }
 
+void
+text_table_keep(struct text_table *t, size_t column)
+{
+	t->keep[column] = true;
+}
+
+void
+text_table_spare(struct text_table *t, size_t column)
+{
+	t->spare[t->spares++] = column;
+}
+
 /* The columns' own widths, and what a row of them takes. */
 static size_t
 measure(const struct text_table *t, size_t *width)
 {
-	size_t sum = 0;
+	size_t sum = 0, shown = 0;
 
 	for (size_t c = 0; c < t->columns; c++) {
 		width[c] = width_of(t->titles[c]);
@@ -182,9 +201,60 @@ measure(const struct text_table *t, size_t *width)
 			if (w > width[c])
 				width[c] = w;
 		}
-		sum += width[c] + (c ? 2 : 0);
+		if (!t->out[c])
+			sum += width[c] + (shown++ ? 2 : 0);
 	}
 	return sum;
+}
+
+/* Takes from the widest column that may be cut until a row fits; what a row takes then. */
+static size_t
+shrink(const struct text_table *t, size_t *width, size_t sum, size_t room)
+{
+	while (sum > room) {
+		size_t widest = t->columns;
+
+		for (size_t c = 0; c < t->columns; c++)
+			if (!t->keep[c] && !t->out[c] &&
+				(widest == t->columns || width[c] > width[widest]))
+				widest = c;
+		if (widest == t->columns || width[widest] <= NARROWEST)
+			break;
+		width[widest]--;
+		sum--;
+	}
+	return sum;
+}
+
+static bool
+says_nothing(const struct text_table *t, size_t column)
+{
+	for (size_t r = 0; r < t->count; r++)
+		if (strcmp(t->rows[r][column], "-") != 0)
+			return false;
+	return true;
+}
+
+static void
+leave_out_empty(struct text_table *t)
+{
+	for (size_t c = 0; c < t->columns && t->count; c++)
+		t->out[c] = says_nothing(t, c);
+}
+
+/* The room that the last one to go left may do for one that went before. */
+static size_t
+bring_back(struct text_table *t, size_t *width, size_t room)
+{
+	for (size_t i = t->spares; i-- > 0;) {
+		size_t c = t->spare[i];
+
+		if (!t->out[c] || says_nothing(t, c))
+			continue;
+		t->out[c] = false;
+		t->out[c] = shrink(t, width, measure(t, width), room) > room;
+	}
+	return shrink(t, width, measure(t, width), room);
 }
 
 static void
@@ -192,21 +262,46 @@ fit(struct text_table *t, size_t *width)
 {
 	size_t room = terminal_width(), sum = measure(t, width);
 
-	if (room && sum > room && t->ids < t->columns) {
+	if (!room || sum <= room)
+		return;
+	if (t->ids < t->columns)
 		cut_ids(t);
-		sum = measure(t, width);
+	leave_out_empty(t);
+	sum = shrink(t, width, measure(t, width), room);
+	for (size_t i = 0; i < t->spares && sum > room; i++) {
+		t->out[t->spare[i]] = true;
+		sum = shrink(t, width, measure(t, width), room);
+		if (sum <= room)
+			sum = bring_back(t, width, room);
 	}
-	while (room && sum > room) {
-		size_t widest = 0;
+}
 
-		for (size_t c = 1; c < t->columns; c++)
-			if (width[c] > width[widest])
-				widest = c;
-		if (width[widest] <= NARROWEST)
-			return;
-		width[widest]--;
-		sum--;
+static void
+print_row(const struct text_table *t, const char *const *cells, const size_t *width)
+{
+	size_t last = t->columns;
+
+	for (size_t c = 0; c < t->columns; c++)
+		if (!t->out[c])
+			last = c;
+	for (size_t c = 0; c < t->columns; c++)
+		if (!t->out[c])
+			print_cell(cells[c], width[c], c == last);
+}
+
+static void
+name_left_out(const struct text_table *t)
+{
+	const char *begin = "Left out here, and in --json: ";
+
+	for (size_t c = 0; c < t->columns; c++) {
+		if (!t->out[c] || says_nothing(t, c))
+			continue;
+		printf("%s%s", begin, t->titles[c]);
+		begin = ", ";
 	}
+	if (*begin == ',')
+		putchar('\n');
 }
 
 void
@@ -216,14 +311,13 @@ text_table_print(struct text_table *t)
 
 	fit(t, width);
 	fputs(terminal_bold(), stdout);
-	for (size_t c = 0; c < t->columns; c++)
-		print_cell(t->titles[c], width[c], c + 1 == t->columns);
+	print_row(t, t->titles, width);
 	printf("%s\n", terminal_plain());
 	for (size_t r = 0; r < t->count; r++) {
-		for (size_t c = 0; c < t->columns; c++)
-			print_cell(t->rows[r][c], width[c], c + 1 == t->columns);
+		print_row(t, (const char *const *)t->rows[r], width);
 		putchar('\n');
 	}
+	name_left_out(t);
 }
 
 void

@@ -11,7 +11,7 @@ struct text_table;
 
 /* `titles` ends with NULL; static strings. */
 struct text_table *text_table_new(const char *const *titles);
-/* As many cells as there are titles; NULL is "-".  Copied. */
+/* As many cells as there are titles; NULL is "-".  Copied, control characters made visible. */
 void text_table_add(struct text_table *t, const char *const *cells);
 /*
  * This column holds ids that verbs take by any beginning that fits one alone: where a row does not
@@ -19,6 +19,14 @@ void text_table_add(struct text_table *t, const char *const *cells);
  * way.
  */
 void text_table_ids(struct text_table *t, size_t column);
+/* Never cut: what it says would be wrong or not tell rows apart. */
+void text_table_keep(struct text_table *t, size_t column);
+/*
+ * May be left out where rows do not fit the terminal even when all others have given way, in the
+ * order of these calls; a line below the table names what was.  A column that says nothing in any
+ * row goes before.
+ */
+void text_table_spare(struct text_table *t, size_t column);
 /* Prints with the columns' own widths; on a terminal the widest column gives way so that a row fits
  * a line. */
 void text_table_print(struct text_table *t);
