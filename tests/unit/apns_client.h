@@ -11,7 +11,7 @@
 
 #define TOPIC "com.apple.mgmt.External.11111111-2222-3333-4444-555555555555"
 #define PATIENCE_MS 30000
-#define TAGS 16384
+#define TAGS 32768
 
 /* Certificates, made once. */
 extern char dir[32];

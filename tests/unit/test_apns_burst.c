@@ -120,16 +120,16 @@ rough_burst(struct client *c, const struct server *s)
 	unsigned start = answers(c);
 
 	command(s, "goaway Shutdown 2000");
-	push_many(c, start, BURST / 4, 1);
-	AWAIT(c, answers(c) >= start + BURST / 8);
+	push_many(c, start, BURST / 2, 1);
+	AWAIT(c, answers(c) >= start + BURST / 4);
 	command(s, "reset 100");
-	push_many(c, start + BURST / 4, BURST / 4, 0);
-	AWAIT(c, answers(c) >= start + 3 * BURST / 8);
+	push_many(c, start + BURST / 2, BURST / 2, 0);
+	AWAIT(c, answers(c) >= start + 3 * BURST / 4);
 	command(s, "refuse-streams 5");
-	AWAIT(c, answers(c) == start + BURST / 2);
+	AWAIT(c, answers(c) == start + BURST);
 	command(s, "goaway");
 	AWAIT(c, apns_state(c->apns) != APNS_CONNECTED);
-	settled(c, s, start + BURST / 2);
+	settled(c, s, start + BURST);
 }
 
 static void
@@ -149,7 +149,7 @@ nothing_is_left_behind(void **state)
 		memory());
 	assert_int_equal(open_files(), files);
 	assert_in_range(memory(), 0, bytes + SLACK);
-	each_arrived(&s, BURST, 2);
+	each_arrived(&s, 2 * BURST, 2);
 	finish(c, &s);
 }
 
