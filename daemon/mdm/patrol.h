@@ -11,7 +11,7 @@
 #include "mdm/mdm.h"
 
 #define PATROL_MS 30000	     /* between rounds */
-#define PATROL_SLICE_US 4000 /* a slice ends after the first line that is later than this */
+#define PATROL_SLICE_US 3000 /* a slice ends after the first line that is later than this */
 
 struct patrol;
 

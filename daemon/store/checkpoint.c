@@ -65,6 +65,7 @@ struct waste {
 	struct waste *next;
 	struct layer *layer;
 	struct dbfile *db;
+	bool gentle;
 };
 
 static void
@@ -72,7 +73,10 @@ waste_work(struct task *t)
 {
 	struct waste *w = (struct waste *)t;
 
-	layer_free(w->layer);
+	if (w->gentle)
+		layer_free_gently(w->layer);
+	else
+		layer_free(w->layer);
 	dbfile_close(w->db);
 }
 
@@ -106,6 +110,7 @@ dispose(struct store *s, struct layer *layer, struct dbfile *db)
 	task_init(&w->task, waste_work, waste_done, NULL);
 	w->layer = layer;
 	w->db = db;
+	w->gentle = s->options.submit && !s->closing;
 	w->next = s->waste;
 	s->waste = w;
 	dispose_all(s);

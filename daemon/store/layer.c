@@ -1,6 +1,7 @@
 /* layer.c - records that changed, with tombstones, counted in bytes */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/table.h"
@@ -8,6 +9,9 @@
 
 /* What the table and the allocator take for each record beside its bytes. */
 #define RECORD_OVERHEAD 96u
+
+#define GENTLE_RECORDS 128u	/* between two pauses */
+#define GENTLE_PAUSE_NS 1000000 /* 200,000 records take two seconds */
 
 struct layer {
 	struct table *table;
@@ -30,6 +34,36 @@ layer_free(struct layer *l)
 		return;
 	table_free(l->table);
 	free(l);
+}
+
+struct freeing {
+	struct table *table;
+	unsigned records;
+};
+
+static int
+free_record(void *arg, struct bytes key, void *value)
+{
+	const struct timespec pause = { 0, GENTLE_PAUSE_NS };
+	struct freeing *f = arg;
+
+	(void)value;
+	table_delete(f->table, key);
+	if (++f->records % GENTLE_RECORDS == 0)
+		nanosleep(&pause, NULL);
+	return 0;
+}
+
+void
+layer_free_gently(struct layer *l)
+{
+	struct freeing f = { NULL, 0 };
+
+	if (!l)
+		return;
+	f.table = l->table;
+	table_each(l->table, free_record, &f);
+	layer_free(l);
 }
 
 static size_t

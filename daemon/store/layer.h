@@ -20,6 +20,11 @@ struct change {
 
 struct layer *layer_new(void);
 void layer_free(struct layer *l); /* NULL allowed */
+/*
+ * The same for a thread beside one that must not wait: a few records, a pause, a few records.  What
+ * is freed here is sorted by whoever allocates next, and that is the other one.
+ */
+void layer_free_gently(struct layer *l);
 /* Copies both.  value.data NULL: the record is deleted. */
 void layer_set(struct layer *l, struct bytes key, struct bytes value);
 /* NULL: nothing known here. */
