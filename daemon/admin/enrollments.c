@@ -13,11 +13,10 @@
 #include "admin/target.h"
 #include "base/clock.h"
 #include "base/encode.h"
-#include "base/log.h"
-#include "base/mem.h"
 #include "base/proplist.h"
 
 #include "base/duration.h"
+#include "mdm/party.h"
 #include "mdm/service.h"
 #include "mdm/schema.h"
 #include "policy/gate.h"
@@ -318,21 +317,7 @@ set_lock(struct admin *a, struct http_request *r, const char *id, bool lock)
 		return;
 	}
 	target_actor(r, &actor);
-	if (e->locked != lock) {
-		e->locked = lock;
-		e->lock_cause = lock ? LOCK_ADMIN : LOCK_NONE;
-		e->locked_since = lock ? clock_wall() : 0;
-		free(e->locked_by);
-		e->locked_by = lock ? xstrdup(buf_str(&actor)) : NULL;
-		err = enrollment_save(a->mdm.store, e);
-		if (err == 0)
-			log_event(lock ? EV_DEVICE_LOCKED : EV_DEVICE_UNLOCKED,
-				FIELDS(F_ENROLLMENT(id), F_SERIAL(e->facts.serial),
-					F_ACTOR(buf_str(&actor))),
-				"%s (%s): access %s by %s", id,
-				e->facts.serial ? e->facts.serial : "no serial",
-				lock ? "locked" : "unlocked", buf_str(&actor));
-	}
+	err = party_set_lock(&a->mdm, e, lock, buf_str(&actor));
 	if (err < 0)
 		answer_error(r, 503, "%s: the store takes no changes now: %s", id, strerror(-err));
 	else

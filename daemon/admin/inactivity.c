@@ -180,6 +180,7 @@ inactivity_json(struct admin *a)
 	json_object_set_new(j, "locked_last_day", json_integer(n.drawn));
 	json_object_set_new(j, "lock_limit", json_integer(n.limit));
 	json_object_set_new(j, "over_limit", json_integer((json_int_t)n.over_limit));
+	json_object_set_new(j, "no_address", json_integer((json_int_t)n.no_address));
 	json_object_set_new(j, "rounds", json_integer((json_int_t)n.rounds));
 	json_object_set_new(j, "slice_us_max", json_integer((json_int_t)n.slice_us_max));
 	json_object_set_new(j, "turn_us_max", json_integer((json_int_t)n.turn_us_max));
@@ -224,6 +225,15 @@ inactivity_problems(struct admin *a, void (*add)(void *arg, struct buf *text), v
 			"allows %u in 24 hours: find out why so many are silent; cordonctl lock "
 			"--silent locks them.",
 			n.over_limit, n.limit);
+		add(arg, &text);
+	}
+	if (n.no_address) {
+		buf_printf(&text,
+			"%zu devices cannot be asked: the push tokens that the restored backup has "
+			"of them are no longer valid. Their silence does not count; each is served "
+			"again when it comes by itself, as after a restart, and gives its token "
+			"when it is enrolled again (cordonctl devices).",
+			n.no_address);
 		add(arg, &text);
 	}
 	buf_free(&text);

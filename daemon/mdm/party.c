@@ -530,3 +530,25 @@ party_remove(struct mdm *m, struct enrollment *e, enum removal cause, const char
 	}
 	return rc < 0 ? rc : enrollment_save(m->store, e);
 }
+
+int
+party_set_lock(struct mdm *m, struct enrollment *e, bool lock, const char *actor)
+{
+	int rc;
+
+	if (e->locked == lock)
+		return 0;
+	e->locked = lock;
+	e->lock_cause = lock ? LOCK_ADMIN : LOCK_NONE;
+	e->locked_since = lock ? mdm_now(m) : 0;
+	free(e->locked_by);
+	e->locked_by = lock ? xstrdup(actor) : NULL;
+	rc = enrollment_save(m->store, e);
+	if (rc == 0)
+		log_event(lock ? EV_DEVICE_LOCKED : EV_DEVICE_UNLOCKED,
+			FIELDS(F_ENROLLMENT(e->id), F_SERIAL(e->facts.serial), F_ACTOR(actor)),
+			"%s (%s): access %s by %s", e->id,
+			e->facts.serial ? e->facts.serial : "no serial",
+			lock ? "locked" : "unlocked", actor);
+	return rc;
+}

@@ -70,6 +70,8 @@ int party_revoke(struct mdm *m, const unsigned char cert[SHA256_LEN]);
  * (all of that not for REMOVAL_PUSH, which the device can take back).  Logs it.
  */
 int party_remove(struct mdm *m, struct enrollment *e, enum removal cause, const char *actor);
+/* By a person's word: locks or unlocks, saves, logs it.  0, also when it is so already; -errno. */
+int party_set_lock(struct mdm *m, struct enrollment *e, bool lock, const char *actor);
 
 /* Forgets the user channels of a device with their queues. */
 int party_drop_users(struct mdm *m, const char *device);

@@ -42,7 +42,7 @@ struct patrol {
 
 	/* the round that is made now */
 	bool running, dry; /* dry: the store takes no changes, so nothing is begun */
-	size_t at, over;
+	size_t at, over, no_address;
 	int64_t used_us, turn_us;	/* turn: when the slice began that waits for its commit */
 	bool alarmed;			/* the limit was reached, and said so */
 	char *refresh_by, *lock_by;	/* a person's word, for this round ... */
@@ -268,6 +268,14 @@ refresh(struct patrol *p, const struct roster_line *line, uint64_t spread, int64
 		p->numbers.refreshed++;
 }
 
+/* Nobody can ask it: it has another token than the backup, or none (mdm/push.c). */
+static bool
+has_no_address(const struct patrol *p, const struct roster_line *line)
+{
+	return p->m->restored_at && line->token_bad && line->unanswered_since == 0 &&
+	       line->token_time <= p->m->restored_at;
+}
+
 static void
 visit(struct patrol *p, const struct roster_line *line)
 {
@@ -278,6 +286,7 @@ visit(struct patrol *p, const struct roster_line *line)
 	int64_t now = mdm_now(p->m);
 	bool reachable = line->has_token && !line->token_bad && c && c->standing != STANDING_PUSH;
 
+	p->no_address += has_no_address(p, line);
 	/* It may still be with its earlier server: it is invited, and nothing is held against it.
 	 */
 	if (line->awaited) {
@@ -438,7 +447,7 @@ begin(struct patrol *p)
 	store_numbers(p->m->store, &n);
 	p->dry = n.fault != 0;
 	p->running = true;
-	p->at = p->over = 0;
+	p->at = p->over = p->no_address = 0;
 	p->used_us = 0;
 	if (p->dry)
 		return;
@@ -458,6 +467,7 @@ end(struct patrol *p)
 	if (p->dry)
 		return;
 	judge_limit(p);
+	p->numbers.no_address = p->no_address;
 	free(p->refresh_by);
 	free(p->lock_by);
 	p->refresh_by = p->lock_by = NULL;

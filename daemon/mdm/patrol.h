@@ -39,6 +39,7 @@ struct patrol_numbers {
 	int64_t slice_us_max, round_us; /* of the processor: the longest slice; the last round */
 	int64_t turn_us_max;   /* a slice with its commit, and what the loop did between them */
 	size_t over_limit;     /* silent, and not locked because of lock-limit */
+	size_t no_address;     /* their token is from a restored backup, and dead */
 	unsigned drawn, limit; /* locked by inactivity in the last 24 h, of how many */
 };
 void patrol_numbers(const struct mdm *m, struct patrol_numbers *ret);

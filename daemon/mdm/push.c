@@ -304,6 +304,13 @@ put_off(struct ask *a, int seconds)
 	loop_timer_set(a->timer, (int64_t)seconds * 1000);
 }
 
+static void
+save(const struct ask *a, const struct enrollment *e)
+{
+	if (enrollment_save(a->pusher->m->store, e) < 0)
+		log_debug("what APNs says of %s is not noted: the store takes no changes", e->id);
+}
+
 /* What APNs knows of this token only counts for the token that the enrollment still has. */
 static void
 token_refused(struct ask *a, struct enrollment *e)
@@ -312,8 +319,7 @@ token_refused(struct ask *a, struct enrollment *e)
 		return;
 	e->token_bad = true;
 	silence_asked(a->pusher->m, e, &a->silence);
-	if (enrollment_save(a->pusher->m->store, e) < 0)
-		log_debug("the bad token of %s is not noted: the store takes no changes", e->id);
+	save(a, e);
 }
 
 /*
@@ -327,14 +333,32 @@ gone_doubted(struct ask *a, struct enrollment *e)
 	unsigned swallowed;
 
 	silence_asked(p->m, e, &a->silence);
-	if (enrollment_save(p->m->store, e) < 0)
-		log_debug("the ask to %s is not noted: the store takes no changes", e->id);
+	save(a, e);
 	if (log_allowed(&p->doubts, mdm_mono_ms(p->m), &swallowed))
 		log_event(EV_CLOCK_DOUBTED, FIELDS(F_ENROLLMENT(e->id)),
 			"Apple says that %s does not take pushes any more, and the clock of this "
 			"machine is not synchronised: nobody is removed for such an answer until "
 			"it is (timedatectl set-ntp true)",
 			e->id);
+}
+
+/*
+ * The token is from a backup and was dead before the restore: the device's newer one may be among
+ * what was lost, so that this is said of our record and not of the device.
+ */
+static bool
+token_outdated(const struct pusher *p, const struct enrollment *e, const struct apns_answer *answer)
+{
+	return e->token_time <= p->m->restored_at &&
+	       answer->timestamp <= p->m->restored_at + GONE_MARGIN;
+}
+
+/* A token from a backup may be an old one of a device that is well. */
+static bool
+token_restored(const struct pusher *p, const struct enrollment *e)
+{
+	return e->token_time <= p->m->restored_at &&
+	       mdm_now(p->m) - p->m->restored_at < RESTORED_REST;
 }
 
 /* True when the push was an ask. */
@@ -346,17 +370,24 @@ token_gone(struct ask *a, struct enrollment *e, const struct apns_answer *answer
 
 	if (e->token_time != a->token_time)
 		return false;
+	if (token_outdated(p, e, answer)) {
+		e->token_bad = true;
+		silence_reset(e);
+		save(a, e);
+		return false;
+	}
 	if (!mdm_synchronised(p->m)) {
 		gone_doubted(a, e);
 		return true;
 	}
-	if (answer->timestamp <= e->token_time + GONE_MARGIN)
-		return false;
+	/* No removal: the token may have been given anew, or our clock was wrong then. */
+	if (answer->timestamp <= e->token_time + GONE_MARGIN) {
+		silence_asked(p->m, e, &a->silence);
+		save(a, e);
+		return true;
+	}
 	p->numbers.gone++;
-	/* A token from a backup may be an old one of a device that is well. */
-	if (channel_is_user(e->channel) ||
-		(e->token_time <= p->m->restored_at &&
-			mdm_now(p->m) - p->m->restored_at < RESTORED_REST)) {
+	if (channel_is_user(e->channel) || token_restored(p, e)) {
 		token_refused(a, e);
 		return true;
 	}
@@ -422,8 +453,7 @@ accepted(struct ask *a, struct push_line *l, struct enrollment *e, const struct 
 	a->pusher->numbers.accepted++;
 	e->last_push = answer->sent_at;
 	silence_asked(a->pusher->m, e, &a->silence);
-	if (enrollment_save(a->pusher->m->store, e) < 0)
-		log_debug("the push to %s is not noted: the store takes no changes", e->id);
+	save(a, e);
 }
 
 static void

@@ -2,6 +2,7 @@
 #include "mdm/service.h"
 
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "mdm/push.h"
@@ -14,7 +15,8 @@
 #include <string.h>
 
 #define KEEP_MS 55000			/* clocks are written every minute */
-#define REACH_MS (3600 * INT64_C(1000)) /* we ask ourselves at most this often */
+#define REACH_MS (3600 * INT64_C(1000)) /* we ask ourselves at most this often, unless ... */
+#define REACH_PART 4			/* ... so many must fit into the time that a proof lasts */
 #define WALL_MARGIN 60
 
 struct clock {
@@ -33,7 +35,7 @@ struct service {
 	int64_t run, run_ms, last_ms, kept_ms, kept_run;
 	int64_t proof_ms, proof_wall;
 	int64_t reach_ms; /* when we asked ourselves */
-	bool reaching;
+	bool reaching, reached;
 	char *unreached; /* why that did not work; NULL: it did, or was never asked */
 };
 
@@ -197,6 +199,16 @@ add_clocks(struct service *s)
 
 /* ---- what is looked at ---- */
 
+/* Devices of which an answer is awaited. */
+static size_t
+enrolled(const struct mdm *m)
+{
+	struct roster_counts n;
+
+	roster_counts(m->roster, &n);
+	return n.state[STATE_ENROLLED];
+}
+
 /* Behind proxies alone, their certificate is theirs to look after: devices tell. */
 static bool
 serves_tls(const struct conf *c)
@@ -263,6 +275,22 @@ look_at_line(void *arg, const struct pusher_line *line)
 }
 
 static char *
+words_unheard(const struct service *s)
+{
+	char after[32];
+
+	duration_words(inactivity_heard(s->m->conf->lock_after) / 1000, after, sizeof(after));
+	if (s->reached)
+		return xasprintf("no device came for %s. https://%s/version answers this server, "
+				 "but that %zu devices are silent at once is taken for an outage",
+			after, s->m->conf->server_name, enrolled(s->m));
+	return xasprintf("no device came for %s, and https://%s/version does not answer this "
+			 "server either%s%s",
+		after, s->m->conf->server_name, s->unreached ? ": " : "",
+		s->unreached ? s->unreached : "");
+}
+
+static char *
 words_for(const struct service *s, enum standing why, const struct connection *c, char *tls)
 {
 	switch (why) {
@@ -274,10 +302,7 @@ words_for(const struct service *s, enum standing why, const struct connection *c
 	case STANDING_TLS:
 		return xstrdup(tls ? tls : "");
 	case STANDING_UNHEARD:
-		return xasprintf("no device came for a day, and https://%s/version does not answer "
-				 "this server either%s%s",
-			s->m->conf->server_name, s->unreached ? ": " : "",
-			s->unreached ? s->unreached : "");
+		return words_unheard(s);
 	case STANDING_NO:
 	case STANDING_COUNT:
 		break;
@@ -315,10 +340,13 @@ reached(void *arg, const char *why)
 static void
 ask_ourselves(struct service *s, int64_t now_ms)
 {
+	int64_t pause = inactivity_heard(s->m->conf->lock_after) / REACH_PART;
 	char *url;
 
-	if (!s->m->worker || s->reaching || (s->reach_ms && now_ms - s->reach_ms < REACH_MS) ||
-		(s->proof_ms && now_ms - s->proof_ms < REACH_MS))
+	if (pause > REACH_MS)
+		pause = REACH_MS;
+	if (!s->m->worker || s->reaching || (s->reach_ms && now_ms - s->reach_ms < pause) ||
+		(s->proof_ms && now_ms - s->proof_ms < pause))
 		return;
 	url = xasprintf("https://%s/version", s->m->conf->server_name);
 	if (reach_ask(s->m->worker, url, s->m->certs->tls_root, reached, s->m) == 0) {
@@ -338,9 +366,11 @@ service_reached(struct mdm *m, const char *why)
 	s->reaching = false;
 	free(s->unreached);
 	s->unreached = why ? xstrdup(why) : NULL;
-	if (!why)
+	s->reached = !why;
+	/* A way of our own may lead past what keeps devices away: a fleet is not silent at once. */
+	if (!why && enrolled(m) < INACTIVITY_FEW)
 		service_served(m);
-	else
+	if (why)
 		log_debug("https://%s/version does not answer us: %s", m->conf->server_name, why);
 }
 
@@ -382,6 +412,7 @@ service_tick(struct mdm *m)
 	l.signs.store_takes = n.fault == 0;
 	l.signs.tls_valid = tls_valid(m, &l.tls_words);
 	l.signs.proof_ms = s->proof_ms;
+	l.signs.heard_ms = inactivity_heard(m->conf->lock_after);
 	add_clocks(s);
 	count_run(s, l.signs.now_ms);
 	for (k = s->clocks; k; k = k->next)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define DAY INT64_C(86400)
-#define LIMIT_LEAST 10u
 
 const char *
 standing_name(enum standing s)
@@ -41,7 +40,7 @@ judge(const struct service_clock *c, const struct service_signs *s)
 		return STANDING_PUSH;
 	if (!s->tls_valid)
 		return STANDING_TLS;
-	return c->pending_ms > INACTIVITY_HEARD_MS ? STANDING_UNHEARD : STANDING_NO;
+	return c->pending_ms > s->heard_ms ? STANDING_UNHEARD : STANDING_NO;
 }
 
 /* Time counts when our side was in order at both ends of it, over one and the same connection. */
@@ -75,12 +74,12 @@ take_proof(struct service_clock *c, const struct service_signs *s)
 	}
 	if (s->proof_ms <= c->last_proof_ms)
 		return;
-	if (c->last_proof_ms && s->proof_ms - c->last_proof_ms > INACTIVITY_HEARD_MS) {
+	if (c->last_proof_ms && s->proof_ms - c->last_proof_ms > s->heard_ms) {
 		c->pending_ms = 0;
 		c->resumed = c->seconds;
 	}
 	c->last_proof_ms = s->proof_ms;
-	if (c->pending_ms <= INACTIVITY_HEARD_MS)
+	if (c->pending_ms <= s->heard_ms)
 		credit(c);
 	c->pending_ms = 0;
 }
@@ -104,8 +103,8 @@ service_clock_tick(struct service_clock *c, const struct service_signs *s)
 	int64_t passed = c->last_ms ? s->now_ms - c->last_ms : 0;
 
 	c->pending_ms += counted_step(c, s, held);
-	if (c->pending_ms > INACTIVITY_HEARD_MS)
-		c->pending_ms = INACTIVITY_HEARD_MS + 1;
+	if (c->pending_ms > s->heard_ms)
+		c->pending_ms = s->heard_ms + 1;
 	take_proof(c, s);
 	/* An hour in which the process did not run is as good an outage as any other. */
 	if (passed > INACTIVITY_OUTAGE * 1000)
@@ -135,6 +134,12 @@ inactivity_ask_interval(int64_t lock_after)
 	int64_t interval = lock_after == DURATION_NEVER ? DAY : lock_after / 4;
 
 	return interval > DAY ? DAY : interval < 1 ? 1 : interval;
+}
+
+int64_t
+inactivity_heard(int64_t lock_after)
+{
+	return inactivity_ask_interval(lock_after) * 1000;
 }
 
 bool
@@ -180,7 +185,7 @@ lock_window_limit(unsigned devices, unsigned percent)
 {
 	uint64_t share = (uint64_t)devices * percent / 100;
 
-	return share < LIMIT_LEAST ? LIMIT_LEAST : (unsigned)share;
+	return share < INACTIVITY_FEW ? INACTIVITY_FEW : (unsigned)share;
 }
 
 static void

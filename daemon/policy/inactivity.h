@@ -10,10 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define INACTIVITY_HEARD_MS (24 * 3600 * INT64_C(1000)) /* a proof that we can be heard lasts */
 #define INACTIVITY_STEP_MS (300 * INT64_C(1000)) /* longest step that counts: else we slept */
 #define INACTIVITY_OUTAGE (3600)		 /* seconds of standing after which nobody is */
 #define INACTIVITY_SETTLE (900)			 /* locked before everybody was asked again */
+#define INACTIVITY_FEW 10u /* devices: so many at once are silent by themselves, not by an outage \
+			    */
 
 /* ---- the service clock of one topic ---- */
 
@@ -34,6 +35,7 @@ struct service_signs {
 	bool store_takes, push_connected, tls_valid;
 	int64_t connection; /* changes with each new connection */
 	int64_t proof_ms;   /* the last time when it was proven that devices can reach us */
+	int64_t heard_ms;   /* how long such a proof lasts: inactivity_heard */
 };
 
 /*
@@ -65,6 +67,12 @@ int64_t service_clock_ahead(const struct service_clock *c, int64_t now_ms);
 /* Seconds between asks of one device: min(24 h, lock-after / 4).  lock_after DURATION_NEVER: 24 h.
  */
 int64_t inactivity_ask_interval(int64_t lock_after);
+/*
+ * Milliseconds for which a proof that devices can reach us lasts: as long as between two asks of a
+ * device.  Were it longer, an outage of nearly lock-after would be over before it is noticed, and
+ * devices were judged by asks that they could not answer.
+ */
+int64_t inactivity_heard(int64_t lock_after);
 /*
  * Is it time to ask?  Wall seconds; `spread` is the hash of its id: each device has its own point
  * in the interval.  A clock that was set makes it due at most once more.

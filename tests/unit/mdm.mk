@@ -89,9 +89,21 @@ tests_unit_test_bulk_SOURCES = tests/unit/test_bulk.c $(MDM_KIT)
 tests_unit_test_bulk_LDADD = daemon/admin/libadmin.a $(MDM_TEST_LIBS)
 TESTS += tests/unit/test_bulk
 
-# a fleet over a year of fake time; tests/system/year.py runs and judges it
+# a fleet in fake time: clocks, timers, Apple and the way to ourselves are stand-ins
+FLEET = tests/unit/fleet.c tests/unit/fleet.h tests/unit/fleet_time.c tests/unit/fleet_time.h $(MDM_KIT)
+FLEET_LDFLAGS = -Wl,--wrap=clock_mono_ms,--wrap=clock_wall,--wrap=fdatasync \
+	-Wl,--wrap=loop_timer_new,--wrap=loop_timer_set,--wrap=loop_timer_stop,--wrap=loop_timer_free \
+	-Wl,--wrap=reach_ask,--wrap=reach_stop
+
+# no outage locks anyone
+check_PROGRAMS += tests/unit/test_outage
+tests_unit_test_outage_SOURCES = tests/unit/test_outage.c $(FLEET)
+tests_unit_test_outage_LDADD = $(MDM_TEST_LIBS)
+tests_unit_test_outage_LDFLAGS = $(AM_LDFLAGS) $(FLEET_LDFLAGS)
+TESTS += tests/unit/test_outage
+
+# a year of it; tests/system/year.py runs and judges it
 check_PROGRAMS += tests/unit/year
-tests_unit_year_SOURCES = tests/unit/year.c $(MDM_KIT)
+tests_unit_year_SOURCES = tests/unit/year.c $(FLEET)
 tests_unit_year_LDADD = $(MDM_TEST_LIBS)
-tests_unit_year_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_mono_ms,--wrap=clock_wall,--wrap=fdatasync \
-	-Wl,--wrap=loop_timer_new,--wrap=loop_timer_set,--wrap=loop_timer_stop,--wrap=loop_timer_free
+tests_unit_year_LDFLAGS = $(AM_LDFLAGS) $(FLEET_LDFLAGS)

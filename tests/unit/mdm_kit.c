@@ -119,12 +119,33 @@ kit_synchronised(void)
 	return !unsynchronised;
 }
 
+void
+kit_open(struct kit *k)
+{
+	struct store_options o = {
+		.directory = k->directory, .seal = k->seal, .on_change = follow, .arg = k
+	};
+
+	k->m.roster = roster_new();
+	assert_int_equal(store_open(&o, &k->m.store, NULL), 0);
+	assert_int_equal(roster_load(k->m.roster, k->m.store), 0);
+}
+
+void
+kit_close(struct kit *k)
+{
+	mdm_fini(&k->m);
+	store_close(k->m.store);
+	roster_free(k->m.roster);
+	k->m.store = NULL;
+	k->m.roster = NULL;
+}
+
 struct kit *
 kit_new(void)
 {
 	struct kit *k = xcalloc(1, sizeof(*k));
 	unsigned char key[SEAL_KEY_LEN];
-	struct store_options o = { .directory = k->directory, .on_change = follow, .arg = k };
 
 	kit_offset = 0;
 	unsynchronised = false;
@@ -132,12 +153,9 @@ kit_new(void)
 	assert_non_null(mkdtemp(k->directory));
 	random_bytes(key, sizeof(key));
 	k->seal = seal_new(key);
-	o.seal = k->seal;
 	fill_conf(&k->conf);
 	fill_certs(k);
-	k->m.roster = roster_new();
-	assert_int_equal(store_open(&o, &k->m.store, NULL), 0);
-	assert_int_equal(roster_load(k->m.roster, k->m.store), 0);
+	kit_open(k);
 	k->m.conf = &k->conf;
 	k->m.certs = &k->certs;
 	k->m.wall = kit_now;
@@ -150,8 +168,13 @@ unlink_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;
 	(void)type;
-	(void)ftw;
-	return remove(path);
+	return ftw->level > 0 ? remove(path) : 0;
+}
+
+void
+kit_empty(struct kit *k)
+{
+	assert_int_equal(nftw(k->directory, unlink_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static void
@@ -167,9 +190,9 @@ pair_free(struct certpair *p)
 void
 kit_free(struct kit *k)
 {
-	mdm_fini(&k->m);
-	store_close(k->m.store);
-	roster_free(k->m.roster);
+	if (k->m.store)
+		kit_close(k);
+	kit_drop_tls(k);
 	seal_free(k->seal);
 	pair_free(&k->certs.ssc);
 	pair_free(&k->push);
@@ -178,8 +201,37 @@ kit_free(struct kit *k)
 	free(k->conf.server_name);
 	free(k->conf.push.host);
 	free(k->conf.push.trust);
-	nftw(k->directory, unlink_one, 8, FTW_DEPTH | FTW_PHYS);
+	kit_empty(k);
+	rmdir(k->directory);
 	free(k);
+}
+
+void
+kit_serve_tls(struct kit *k, const char *name, int64_t lifetime)
+{
+	struct certpair *p = &k->certs.tls;
+	EVP_PKEY *root_key = key_new_p256(), *key = key_new_p256();
+	X509 *root = ca_new_tls_root(root_key, name, kit_now(), 4 * YEAR), *leaf;
+
+	kit_drop_tls(k);
+	leaf = ca_issue_server(key, name, root, root_key, kit_now(), lifetime);
+	assert_non_null(leaf);
+	pair_fill(p, leaf, key, "server");
+	p->not_before = kit_now() - 3600;
+	p->not_after = kit_now() + lifetime;
+	k->listen = (struct conf_listen){ .tls = true };
+	k->conf.listen = &k->listen;
+	k->conf.listen_count = 1;
+	X509_free(root);
+	EVP_PKEY_free(root_key);
+}
+
+void
+kit_drop_tls(struct kit *k)
+{
+	pair_free(&k->certs.tls);
+	memset(&k->certs.tls, 0, sizeof(k->certs.tls));
+	k->conf.listen_count = 0;
 }
 
 static void
@@ -266,7 +318,8 @@ kit_send(const struct kit_device *d, bool checkin, const char *xml, struct reply
 	device_answer(&d->kit->m, checkin, &c, &own);
 	free(signature);
 	assert_int_not_equal(own.status, 401);
-	assert_int_equal(store_commit(d->kit->m.store), 0);
+	if (store_commit(d->kit->m.store) < 0)
+		own.status = 503;
 	if (!out) {
 		reply_free(&own);
 		return own.status;

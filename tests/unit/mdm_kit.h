@@ -19,6 +19,7 @@ struct kit {
 	struct conf conf;
 	struct certdir certs;
 	struct certpair push;
+	struct conf_listen listen;
 	struct seal *seal;
 	char directory[64];
 };
@@ -36,6 +37,14 @@ struct kit_device {
 
 struct kit *kit_new(void);
 void kit_free(struct kit *k);
+/* The store and what follows it, closed and opened again as by a restart. */
+void kit_close(struct kit *k);
+void kit_open(struct kit *k);
+/* Nothing is left in the state directory; between kit_close and kit_open. */
+void kit_empty(struct kit *k);
+/* A TLS pair for `name` from a root of its own, and a listener with TLS; none any more. */
+void kit_serve_tls(struct kit *k, const char *name, int64_t lifetime);
+void kit_drop_tls(struct kit *k);
 /* The kit's clock; starts at today's. */
 int64_t kit_now(void);
 void kit_forward(int64_t seconds);
@@ -53,7 +62,8 @@ void kit_device_init(struct kit_device *d, struct kit *k, const char *id, const 
 	const struct kit_issue *issue);
 void kit_device_free(struct kit_device *d);
 
-/* Signs and sends; commits; the status.  `out` (may be NULL) is the whole reply, the caller's. */
+/* Signs and sends; commits (503 if that fails); the status.  `out` (may be NULL) is the whole
+ * reply, the caller's. */
 int kit_send(const struct kit_device *d, bool checkin, const char *xml, struct reply *out);
 /* One check-in of the device with further keys (XML); a whole TokenUpdate; a whole report. */
 int kit_checkin(const struct kit_device *d, const char *type, const char *more, struct reply *out);

@@ -17,6 +17,7 @@ good(int64_t now_s)
 {
 	return (struct service_signs){ .now_ms = now_s * 1000,
 		.store_takes = true,
+		.heard_ms = DAY * 1000,
 		.push_connected = true,
 		.tls_valid = true,
 		.connection = 1,

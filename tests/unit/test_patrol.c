@@ -24,8 +24,6 @@
 #include "mdm/service.h"
 #include "mdm/silence.h"
 #include "mdm_kit.h"
-#include "pki/ca.h"
-#include "pki/key.h"
 #include "store/delivery.h"
 #include "store/meta.h"
 
@@ -426,34 +424,6 @@ a_store_that_refuses_locks_nobody(void **ctx)
 }
 
 static void
-fill_tls(struct scene *s, const char *name, int64_t lifetime)
-{
-	struct certpair *p = &s->k->certs.tls;
-	EVP_PKEY *root_key = key_new_p256();
-	X509 *root = ca_new_tls_root(root_key, name, kit_now(), 400 * DAY);
-
-	p->chain = sk_X509_new_null();
-	p->key = key_new_p256();
-	sk_X509_push(p->chain, ca_issue_server(p->key, name, root, root_key, kit_now(), lifetime));
-	assert_non_null(sk_X509_value(p->chain, 0));
-	p->not_before = kit_now() - HOUR;
-	p->not_after = kit_now() + lifetime;
-	p->cert_file = xstrdup("server.crt");
-	X509_free(root);
-	EVP_PKEY_free(root_key);
-}
-
-static void
-drop_tls(struct scene *s)
-{
-	sk_X509_pop_free(s->k->certs.tls.chain, X509_free);
-	EVP_PKEY_free(s->k->certs.tls.key);
-	free(s->k->certs.tls.cert_file);
-	memset(&s->k->certs.tls, 0, sizeof(s->k->certs.tls));
-	s->k->conf.listen_count = 0;
-}
-
-static void
 our_own_certificate_locks_nobody(void **ctx)
 {
 	struct scene *s = *ctx;
@@ -468,20 +438,17 @@ our_own_certificate_locks_nobody(void **ctx)
 	service_each(&s->k->m, standing, &line);
 	assert_int_equal(line.standing, STANDING_TLS);
 	assert_int_equal(clock_seconds(s), 1);
-	fill_tls(s, "other.example.org", 90 * DAY);
+	kit_serve_tls(s->k, "other.example.org", 90 * DAY);
 	pass_served(s, 10 * DAY);
 	service_each(&s->k->m, standing, &line);
 	assert_non_null(strstr(line.words, "is not for mdm.example.org"));
 	assert_int_equal(clock_seconds(s), 1);
-	drop_tls(s);
-	s->k->conf.listen_count = 1;
-	fill_tls(s, "mdm.example.org", 20 * HOUR);
+	kit_serve_tls(s->k, "mdm.example.org", 20 * HOUR);
 	pass_served(s, 40 * DAY);
 	service_each(&s->k->m, standing, &line);
 	assert_non_null(strstr(line.words, "expired"));
 	assert_in_range(clock_seconds(s), 19 * HOUR, 20 * HOUR + 1);
 	assert_int_equal(count_locked(s), 0);
-	drop_tls(s);
 }
 
 /* A firewall or a proxy keeps all devices away, and nothing here notices. */
@@ -498,19 +465,52 @@ nobody_is_locked_while_nobody_can_be_heard(void **ctx)
 	assert_int_equal(count_locked(s), 0);
 	service_each(&s->k->m, standing, &line);
 	assert_int_equal(line.standing, STANDING_UNHEARD);
-	/* our own request proves the path; then silence is theirs */
 	service_reached(&s->k->m, "connection refused");
 	pass(s, DAY);
 	assert_int_equal(count_locked(s), 0);
 	service_each(&s->k->m, standing, &line);
 	assert_non_null(strstr(line.words, "connection refused"));
+	/* our own request may take another way than devices: a whole fleet is not silent at once */
 	service_reached(&s->k->m, NULL);
+	pass(s, DAY);
+	service_each(&s->k->m, standing, &line);
+	assert_int_equal(line.standing, STANDING_UNHEARD);
+	assert_non_null(strstr(line.words, "that 20 devices are silent at once"));
+	assert_int_equal(count_locked(s), 0);
+	/* one that is served proves the path; then silence is theirs */
+	service_served(&s->k->m);
 	pass(s, STEP);
 	service_each(&s->k->m, standing, &line);
 	assert_int_equal(line.standing, STANDING_NO);
 	assert_int_equal(count_locked(s), 0);
 	pass_served(s, 4 * HOUR);
 	assert_int_equal(count_locked(s), FLEET);
+}
+
+/* Of a few devices all may be silent by themselves: there our own request speaks for the path. */
+static void
+our_own_request_speaks_for_a_few_devices(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct service_line line;
+	unsigned i;
+
+	for (i = INACTIVITY_FEW - 1; i < FLEET; i++) {
+		struct enrollment *e = kit_load(s->k, name_of(i));
+
+		e->state = STATE_REMOVED;
+		assert_int_equal(enrollment_save(s->k->m.store, e), 0);
+		enrollment_free(e);
+	}
+	commit();
+	silence_from(s, 0);
+	for (i = 0; i < 36; i++) {
+		pass(s, HOUR);
+		service_reached(&s->k->m, NULL);
+	}
+	service_each(&s->k->m, standing, &line);
+	assert_int_equal(line.standing, STANDING_NO);
+	assert_int_equal(count_locked(s), INACTIVITY_FEW - 1);
 }
 
 static void
@@ -866,6 +866,7 @@ main(void)
 		TEST(a_store_that_refuses_locks_nobody),
 		TEST(our_own_certificate_locks_nobody),
 		TEST(nobody_is_locked_while_nobody_can_be_heard),
+		TEST(our_own_request_speaks_for_a_few_devices),
 		TEST(a_jumping_wall_clock_locks_nobody),
 		TEST(a_restart_forgets_nothing_and_counts_nothing),
 		TEST(lock_limit_stops_a_mass_lock_with_one_alarm),

@@ -433,7 +433,12 @@ gone_counts_only_for_the_current_token(void **ctx)
 	run(s, 20);
 	/* APNs knew before the TokenUpdate, or so near to it that nobody can tell */
 	answer(lines[0], APNS_REJECTED, 410, "Unregistered", kit_now() + 299);
-	assert_int_equal(kit_state(s->k, "AA"), STATE_ENROLLED);
+	e = kit_load(s->k, "AA");
+	assert_int_equal(e->state, STATE_ENROLLED);
+	/* no removal; but asked, without an answer, it was: a clock that was wrong hides nobody */
+	assert_int_equal(e->unanswered, 1);
+	assert_false(e->token_bad);
+	enrollment_free(e);
 	run(s, PUSH_COALESCE_MS + 100);
 	pusher_ask(&s->k->m, "AA", false);
 	run(s, 20);
@@ -455,6 +460,7 @@ static void
 gone_removes_nobody_after_a_restore(void **ctx)
 {
 	struct scene *s = *ctx;
+	struct enrollment *e;
 
 	s->k->m.restored_at = kit_now();
 	/* an answer to the ask before, which stands in memory only, is not taken for one to this */
@@ -463,7 +469,10 @@ gone_removes_nobody_after_a_restore(void **ctx)
 	run(s, 20);
 	kit_forward(1000);
 	answer(lines[0], APNS_REJECTED, 410, "Unregistered", kit_now());
-	assert_int_equal(kit_state(s->k, "AA"), STATE_ENROLLED);
+	e = kit_load(s->k, "AA");
+	assert_int_equal(e->state, STATE_ENROLLED);
+	assert_int_equal(e->unanswered, 1); /* dead since then: of the device's own doing */
+	enrollment_free(e);
 	assert_false(roster_find(s->k->m.roster, "AA")->heard);
 	assert_int_equal(kit_token(&s->d, ""), 200);
 	s->k->m.restored_at = kit_now() + 1;
@@ -474,6 +483,31 @@ gone_removes_nobody_after_a_restore(void **ctx)
 	kit_forward(1000);
 	answer(lines[0], APNS_REJECTED, 410, "Unregistered", kit_now());
 	assert_int_equal(kit_state(s->k, "AA"), STATE_REMOVED);
+}
+
+/* It was dead before the restore: the device's newer token is among what was lost. */
+static void
+an_outdated_token_says_nothing_of_the_device(void **ctx)
+{
+	struct scene *s = *ctx;
+	struct enrollment *e = kit_load(s->k, "AA");
+
+	e->unanswered = 3; /* as the backup has it */
+	e->unanswered_since = 1000;
+	assert_int_equal(enrollment_save(s->k->m.store, e), 0);
+	enrollment_free(e);
+	kit_forward(20 * 86400);
+	s->k->m.restored_at = kit_now();
+	kit_forward(30 * 86400);
+	pusher_ask(&s->k->m, "AA", false);
+	run(s, 20);
+	answer(lines[0], APNS_REJECTED, 410, "ExpiredToken", s->k->m.restored_at - 86400);
+	e = kit_load(s->k, "AA");
+	assert_int_equal(e->state, STATE_ENROLLED);
+	assert_true(e->token_bad);
+	assert_int_equal(e->unanswered, 0);
+	assert_int_equal(e->unanswered_since, 0);
+	enrollment_free(e);
 }
 
 /* Asks once and has Apple say that the device is gone, as of now. */
@@ -758,6 +792,7 @@ main(void)
 		TEST(gone_counts_only_for_the_current_token),
 		TEST(gone_removes_nobody_after_a_restore),
 		TEST(gone_is_not_judged_by_a_clock_that_may_be_wrong),
+		TEST(an_outdated_token_says_nothing_of_the_device),
 		TEST(faults_of_apple_are_waited_out),
 		TEST(too_many_pushes_slow_down_one_device),
 		TEST(a_server_that_leaves_is_asked_again),
