@@ -47,6 +47,39 @@ def watch(t):
         t.equal(bed.end('plain', signal.SIGTERM), 2, 'and say that it is gone')
 
 
+def changes(t):
+    """What an administrator wants to know of a device is told when its answers differ, as device and daemon make them."""
+    with Bed() as bed:
+        bed.everything()
+        bed.start().connected()
+        me, lines = '00008110-A', follow(bed, 'lines', '--json')
+        bed.enroll('A')
+
+        def asked(*more):
+            bed.ctl('refresh', me)
+            bed.device('A', *more, 'poll')
+            return seen()
+
+        def seen():
+            return [e for e in bed.ask('/v1/events?after=0')['events'] if e['event'] in ('OS_CHANGED', 'PASSCODE_REMOVED',
+                                                                                        'PROFILE_REMOVED', 'APPS_CHANGED')]
+        bed.drop_in('50-apps.conf', 'refresh: { installed-applications = "7d"; };')
+        await_(lambda: 'installed-applications' in bed.journal(), 'the setting to be taken')
+        t.equal(asked('--apps', '20', '--profiles', '5'), [], 'first answers are compared with nothing')
+        t.equal(asked('--apps', '20', '--profiles', '5'), [], 'the same answers again change nothing')
+        events = asked('--os', '18.7.1', '--apps', '22', '--profiles', '4')
+        t.equal(sorted(e['event'] for e in events), ['APPS_CHANGED', 'OS_CHANGED', 'PROFILE_REMOVED'], 'each change is told once')
+        by = {e['event']: e for e in events}
+        t.ok(by['OS_CHANGED']['to'].startswith('18.7.1') and by['OS_CHANGED']['enrollment'] == me and by['OS_CHANGED']['serial'] == 'C39A',
+             'the version, from and to', by)
+        t.ok(by['APPS_CHANGED']['added'] and 'removed' not in by['APPS_CHANGED'], 'what was added by name', by)
+        t.ok(by['PROFILE_REMOVED']['removed'] and by['PROFILE_REMOVED']['surveillance'], 'what was removed, in the surveillance log', by)
+        await_(lambda: 'OS_CHANGED' in lines() and 'APPS_CHANGED' in lines(), 'cordonctl watch to show them')
+        t.ok(True, 'cordonctl watch shows them')
+        t.equal([e for e in bed.ask('/v1/events?after=0')['events'] if e['event'] == 'COMMAND_DONE' and e.get('actor') is None], [],
+                'answers that nobody asked for are no events')
+
+
 def export(t):
     with Bed() as bed:
         bed.everything()
@@ -72,4 +105,4 @@ def export(t):
         t.equal(bed.ctl('export', '--all', check=False).returncode, 64, 'an unknown option is a fault')
 
 
-Tap().run(watch, export)
+Tap().run(watch, changes, export)

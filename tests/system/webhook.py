@@ -125,8 +125,11 @@ def messages(t):
         user = ('--user-id', '9F1D0C5F-0000-4000-8000-000000000001', '--user-name', 'anna', '--product', 'Mac15,3')
         bed.enroll('A', *user)
         for verb in (('user-authenticate',), ('user-token-update',), ('user-poll',), ('set-bootstrap',), ('get-bootstrap',),
-                     ('declarative',), ('get-token', 'com.apple.maid'), ('poll',), ('token-update',), ('checkout',)):
+                     ('declarative',), ('get-token', 'com.apple.maid'), ('poll',), ('token-update',)):
             bed.device('A', *user, *verb, check=False)
+        bed.ctl('refresh', '00008110-A')
+        bed.device('A', *user, '--os', '99.1', 'poll')
+        bed.device('A', *user, 'checkout')
         drained(bed)
         topics = set(receiver.topics())
         for topic in ('Authenticate', 'TokenUpdate', 'CheckOut', 'UserAuthenticate', 'SetBootstrapToken', 'GetBootstrapToken', 'Connect',
@@ -139,7 +142,7 @@ def messages(t):
         t.equal([e['checkin_event']['token_update_tally'] for e in receiver.of('mdm.TokenUpdate')
                  if 'parent_id' not in e['checkin_event']['ids']], [1, 2], 'TokenUpdates are counted')
         t.equal(receiver.of('mdm.Authenticate')[0]['checkin_event']['ids'], {'id': '00008110-A', 'type': 'Device'}, 'ids of a device')
-        for name in ('cordon.DEVICE_PENDING', 'cordon.DEVICE_ENROLLED', 'cordon.DEVICE_REMOVED'):
+        for name in ('cordon.DEVICE_PENDING', 'cordon.DEVICE_ENROLLED', 'cordon.OS_CHANGED', 'cordon.DEVICE_REMOVED'):
             own = receiver.of(name)
             t.ok(len(own) == 1 and own[0]['cordon_event']['enrollment'] == '00008110-A', f'{name} is told beside them', own)
         payloads = [plistlib.loads(base64.b64decode((e.get('checkin_event') or e['acknowledge_event'])['raw_payload']))
