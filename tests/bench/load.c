@@ -86,6 +86,8 @@ load_loop(struct load *l, void (*tick)(struct load *l))
 {
 	struct epoll_event events[EVENTS];
 
+	puts("{\"ready\": true}");
+	fflush(stdout);
 	l->start = util_now();
 	l->end = l->start + l->o.seconds;
 	while (!l->over) {

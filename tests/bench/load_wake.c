@@ -135,8 +135,6 @@ load_wake(struct load *l)
 	waking.socket = waker_open(l->o.wake);
 	if (waking.socket < 0)
 		errx(EX_OSERR, "%s: %s", l->o.wake, strerror(-waking.socket));
-	puts("{\"ready\": true}");
-	fflush(stdout);
 	load_loop(l, take_wakes);
 	waker_close(waking.socket, l->o.wake);
 	for (struct visitor *v = waking.free, *next; v != NULL; v = next) {

@@ -10,9 +10,10 @@ tests_bench_bench_load_SOURCES = tests/bench/load.c tests/bench/load.h \
 	tests/device/util.c tests/device/util.h tests/device/waker.c tests/device/waker.h
 tests_bench_bench_load_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_bench_bench_load_LDADD = $(OPENSSL_LIBS) $(JANSSON_LIBS) -lpthread
-EXTRA_DIST += tests/bench/bench.py tests/bench/plant.py tests/bench/rows.py tests/bench/smoke.py
+EXTRA_DIST += tests/bench/bench.py tests/bench/plant.py tests/bench/rows.py \
+	tests/bench/smoke.py tests/bench/smoke_more.py
 if SYSTEM_TESTS
-TESTS += tests/bench/smoke.py
+TESTS += tests/bench/smoke.py tests/bench/smoke_more.py
 endif
 
 # BENCH_ROWS, BENCH_SCALE, BENCH_RUNS, BENCH_JSON: tests/bench/bench.py
@@ -23,3 +24,4 @@ BENCH_ENVIRONMENT = CORDON_BUILD='$(abs_top_builddir)' CORDON_SOURCE='$(abs_top_
 bench: $(PARTS_OF_BENCH)
 	$(BENCH_ENVIRONMENT) python3 $(srcdir)/tests/bench/bench.py
 .PHONY: bench
+CLEANFILES += bench.json

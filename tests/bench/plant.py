@@ -2,13 +2,16 @@
 
 Everything that is timed by a clock runs as: server on SERVER_CORE, load (and the fake APNs) on LOAD_CORE.
 """
+import atexit
 import json
 import os
 import re
 import resource
 import statistics
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -19,6 +22,8 @@ SERVER_CORE, LOAD_CORE = '0', '1'
 CORES = os.cpu_count() or 1
 if CORES < 2:
     LOAD_CORE = '0'
+SHARED = tempfile.mkdtemp(prefix='cordon-bench-')  # the devices' keys, which all fleets of a run share
+atexit.register(shutil.rmtree, SHARED, True)
 
 
 def pinned(core, *command):
@@ -72,7 +77,7 @@ class Plant(Bed):
         self.metrics_port = free_port()
         super().__init__(settings=f'metrics: {{ listen = "127.0.0.1:{self.metrics_port}"; }};\n{settings}')
         self.bits = bits
-        self.speakers, self.keys = f'{self.dir}/speakers', f'{self.dir}/keys.pem'
+        self.speakers, self.keys = f'{self.dir}/speakers', f'{SHARED}/keys.pem'
 
     def ready(self, apns=True):
         self.ssc('Example MDM', '--bits', str(self.bits))

@@ -168,8 +168,10 @@ def handshakes():
 # ---- enrollment ----
 
 def meanwhile(plant, way, *more):
-    """A load that goes on until end_of() it."""
-    return subprocess.Popen(plant.load_command(way, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    """A load that has begun, and goes on until end_of() it."""
+    load = subprocess.Popen(plant.load_command(way, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    load.stdout.readline()
+    return load
 
 
 def end_of(process):
@@ -439,7 +441,6 @@ def bulk():
         plant.start()
         plant.connected()
         woken = meanwhile(plant, 'wake', '--wake', f'{plant.rundir}/wake', '--requests', 10**9)
-        woken.stdout.readline()
         others = meanwhile(plant, 'poll', '--connections', 16, '--rate', 50 if SMALL else 500, '--requests', 10**9, '--take',
                            min(count, SPEAKERS))
         try:
