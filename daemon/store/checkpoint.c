@@ -18,6 +18,7 @@
 
 #define RETRY_MS 30000	  /* after a failure */
 #define RETRY_BUSY_MS 100 /* when the worker's queue was full */
+#define CHEAP_COPY 4u	  /* a database of so many tables is copied in no time */
 #define LOG_SEGMENTS 4u	  /* a log of this many segments is a reason for a checkpoint too */
 
 struct job {
@@ -257,11 +258,28 @@ settle(struct store *s)
 	t->owner = NULL; /* its done will come, perhaps after us, and only free it */
 }
 
+/*
+ * Copying a large database for a few changes would take longer than replaying them at the next
+ * start: 4 GB is a minute on a busy disk, and a service manager does not wait for ever.
+ */
+static bool
+worth_a_last_one(const struct store *s)
+{
+	uint64_t content = dbfile_head(s->db)->content;
+	uint64_t changed = layer_bytes(s->active) + layer_bytes(s->frozen);
+
+	return content <= CHEAP_COPY * s->options.table_max || changed >= content / 16;
+}
+
 void
 checkpoint_close(struct store *s)
 {
 	s->closing = true;
 	settle(s);
+	if (!worth_a_last_one(s)) {
+		dispose_all(s);
+		return;
+	}
 	/* Twice at most: what an earlier failure left frozen, then the rest. */
 	for (int i = 0; i < 2 && s->numbers.fault == 0; i++) {
 		uint64_t before = s->numbers.checkpoints;

@@ -73,7 +73,9 @@ struct store_options {
  * sentence with file and remedy.  0; -EPROTO a newer format; -EBUSY another daemon has it; -errno.
  */
 int store_open(const struct store_options *options, struct store **ret, char **why);
-/* Commits, waits for a running checkpoint, makes a last one (clean start is faster then), closes.
+/*
+ * Commits, waits for a running checkpoint, makes a last one unless that takes longer than the next
+ * start would without it, closes.
  */
 void store_close(struct store *s);
 

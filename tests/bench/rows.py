@@ -276,7 +276,9 @@ def size_of(count, answers, limit):
         killed_start = plant.start()
         killed = settle(plant)
         disk = disk_of(plant.state)
-        plant.stop()
+        began = time.monotonic()
+        plant.end('cordond', patience=100)
+        stopped = time.monotonic() - began
         again = plant.start()
         what = f'{count:,} enrollments{" with answers" if answers else ""}'
         rest = max(fresh_memory['resident'], memory_of(plant.pid())['resident'])
@@ -284,6 +286,7 @@ def size_of(count, answers, limit):
                    met=rest <= limit * 1024 if limit else None, at_start=fresh_memory, made_in_seconds=made)
         yield line(f'{what}: resident after load', after['resident'] / 1024, 'MiB', after_load=after, after_kill=killed)
         yield line(f'{what}: on disk', disk / 2**20, 'MiB', bytes_each=disk / count)
+        yield line(f'{what}: stop', stopped, 's')
         yield line(f'{what}: clean start', median([clean_start, again]), 's', wanted='at most 3 s' if count >= 10**6 else '',
                    met=max(clean_start, again) <= 3 if count >= 10**6 else None)
         yield line(f'{what}: start after SIGKILL', killed_start, 's', wanted='at most 10 s' if count >= 10**6 else '',

@@ -175,6 +175,39 @@ a_walk_ends_when_told(void **state)
 	assert_int_equal(calls, 2);
 }
 
+/* Copying what is large for a change that is small is left to the next checkpoint. */
+static void
+a_large_database_is_not_copied_for_a_small_change(void **state)
+{
+	struct bed *b = *state;
+	struct store_numbers n;
+	char key[8];
+
+	bed_close(b);
+	b->options.table_max = 1 << 10;
+	bed_open(b);
+	for (int i = 0; i < 400; i++) {
+		snprintf(key, sizeof(key), "g%d", i);
+		bed_put(b, key, "a value of some twenty bytes");
+		if (i % 20 != 19)
+			continue;
+		bed_commit(b);
+		assert_int_equal(store_checkpoint(b->store), 0);
+	}
+	bed_close(b);
+	bed_open(b);
+	store_numbers(b->store, &n);
+	assert_int_equal(n.replayed, 0);
+	bed_put(b, "g7", "changed");
+	bed_commit(b);
+	bed_close(b);
+	bed_open(b);
+	store_numbers(b->store, &n);
+	assert_int_equal(n.replayed, 1);
+	bed_expect(b, "g7", "changed");
+	bed_expect(b, "g8", "a value of some twenty bytes");
+}
+
 /* ---- the file of walks ---- */
 
 static void
@@ -1377,6 +1410,7 @@ main(void)
 		TEST(limits_are_kept),
 		TEST(layers_hide_each_other),
 		TEST(a_walk_ends_when_told),
+		TEST(a_large_database_is_not_copied_for_a_small_change),
 		TEST(walks_get_the_brief_until_a_record_changes),
 		TEST(a_damaged_file_of_walks_is_not_used),
 		TEST(a_file_of_walks_of_another_database_is_not_used),
