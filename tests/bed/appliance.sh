@@ -34,6 +34,7 @@ ok "the package installs" in_ 'dpkg -i /share/cordon.deb'
 ok "the service runs and is enabled" has "active enabled" 'echo $(systemctl is-active cordond) $(systemctl is-enabled cordond)'
 ok "... and waits" status "$active" "MDM not configured: server-name is still \"mdm.example.invalid\"; set organization and server-name in /etc/cordon/cordond.conf. $more$none"
 ok "no unit failed" has "0 loaded units" 'systemctl --failed'
+ok "a system call that the unit does not allow fails and does not end it" in_ 'systemctl show -P SystemCallErrorNumber cordond | grep -Eqx "1|EPERM"'
 ok "it runs as cordon, with port binding as its only capability" in_ 'pid=$(systemctl show -P MainPID cordond)
 	[ "$(stat -c %U /proc/$pid)" = cordon ] && grep -q "^CapEff:	0000000000000400" /proc/$pid/status &&
 	grep -q "^NoNewPrivs:	1" /proc/$pid/status || { cat /proc/$pid/status; false; }'
