@@ -13,3 +13,8 @@ check_PROGRAMS += tests/unit/test_answer
 tests_unit_test_answer_SOURCES = tests/unit/test_answer.c
 tests_unit_test_answer_LDADD = daemon/admin/libadmin.a $(MDM_TEST_LIBS)
 TESTS += tests/unit/test_answer
+
+check_PROGRAMS += tests/unit/test_webhook
+tests_unit_test_webhook_SOURCES = tests/unit/test_webhook.c $(MDM_KIT)
+tests_unit_test_webhook_LDADD = daemon/admin/libadmin.a $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_webhook
