@@ -166,22 +166,50 @@ SHAPES = [
     (['queue', ID + 'M0'], list, {'uuid', 'type', 'queued_at', 'actor'}),
     (['results', ID + 'M0'], list, {'uuid', 'type', 'status', 'at'}),
     (['secrets', ID + 'M3'], list, {'current', 'unlock_token'}),
+    (['results', ID + 'M0', 'UUID'], dict, {'uuid', 'type', 'status', 'answer'}),
+    (['cancel', ID + 'M3', 'UUID'], dict, {'handed_out'}),
+    (['renew', ID + 'M3'], dict, {'id'}),
+    (['renew', '--resume'], dict, set()),
+    (['remove', ID + 'M3', '--yes'], dict, {'command_uuid', 'request_type'}),
+    (['release', 'SOMEBODY'], dict, set()),
+    (['forget', '--force', ID + 'M3'], dict, set()),
+    (['backup', 'FILE'], dict, {'id', 'bytes', 'sha256', 'made_at'}),
+    (['export'], None, {'kind'}),
+    (['adopt', '--for', '1h'], dict, {'open', 'until', 'adopted'}),
+    (['reload'], dict, set()),
     (['check'], list, {'check', 'result', 'text'}),
 ]
+# what cannot be shown here, and where it is: it runs until it is interrupted, or wants a guard or files of another server
+ELSEWHERE = {'watch': 'events.py', 'accept-topic': 'topic.py', 'accept-server-name': 'topic.py', 'import': 'importing.py'}
+
+
+def shape(bed, verb):
+    """Runs it; its JSON, None when it is none."""
+    words = [word for word in verb]
+    if verb[-1] == 'UUID':
+        kind = 'queue' if verb[0] == 'cancel' else 'results'
+        words[-1] = bed.ask(f'/v1/enrollments/{verb[1]}/{kind}')[kind][0]['uuid']
+    if verb[-1] == 'FILE':
+        words[-1] = f'{bed.dir}/file'
+    done = bed.ctl(*words, *(['--config', bed.conf] if verb == ['check'] else []), '--json', check=False)
+    try:
+        return done, json.loads(done.stdout.splitlines()[0] if verb == ['export'] else done.stdout)
+    except (json.JSONDecodeError, IndexError):
+        return done, None
 
 
 def shapes(t, bed):
     bed.device('M0', 'poll')
     for verb, kind, keys in SHAPES:
-        more = ['--config', bed.conf] if verb == ['check'] else []
-        done = bed.ctl(*verb, *more, '--json', check=False)
-        try:
-            value = json.loads(done.stdout)
-        except json.JSONDecodeError:
-            value = None
+        done, value = shape(bed, verb)
         one = value[0] if isinstance(value, list) and value else value
-        t.ok(isinstance(value, kind) and one and keys <= set(one), f'{" ".join(verb[:3])} --json: {kind.__name__} with {sorted(keys)}',
+        t.ok(isinstance(value, kind or dict) and one is not None and keys <= set(one), f'{" ".join(verb[:3])} --json has {sorted(keys)}',
              (done.returncode, done.stdout[:600], done.stderr))
+    verbs = set(re.findall(r'^  (\S+)', bed.ctl('--help').stdout, re.M))
+    manual = open(f'{SOURCE}/man/cordonctl.1').read().partition('.Ss JSON')[2].partition('.Sh ENV')[0]
+    told = set(re.findall(r'[a-z-]+', ' '.join(re.findall(r'^\.It Cm (.*)', manual, re.M))))
+    t.equal(sorted(verbs - told), [], 'the manual tells the JSON of every verb')
+    t.equal(sorted(verbs - {verb[0] for verb, _, _ in SHAPES} - set(ELSEWHERE)), [], 'and each was looked at here, or elsewhere')
 
 
 def alone(t):

@@ -104,9 +104,11 @@ accept_word(const struct guard *g, int argc, char **argv)
 	body = json_object();
 	json_object_set_new(body, g->member, json_string(what));
 	code = verdict(client_send_json("POST", g->path, body, &answer), &answer);
-	json_decref(answer);
-	if (code == EXIT_FINE && !verbs_json)
+	if (code == EXIT_FINE && verbs_json)
+		print_json(answer);
+	else if (code == EXIT_FINE)
 		printf("%s is accepted.\n", what);
+	json_decref(answer);
 	return code;
 }
 

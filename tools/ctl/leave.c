@@ -67,7 +67,9 @@ verb_release(int argc, char **argv)
 		client_add_segment(&path, argv[i]);
 		code = request(undo ? "DELETE" : "POST", &path, &answer);
 		worst = code > worst ? code : worst;
-		if (code == EXIT_FINE && !verbs_json)
+		if (code == EXIT_FINE && verbs_json)
+			print_json(answer);
+		else if (code == EXIT_FINE)
 			printf("%s: %s\n", argv[i],
 				undo ? "not told to unenroll any more"
 				     : "is told to unenroll when it comes next and is refused");
@@ -91,7 +93,9 @@ verb_forget(int argc, char **argv)
 		command_path(&path, argv[i], force ? "?force=true" : "");
 		code = request("DELETE", &path, &answer);
 		worst = code > worst ? code : worst;
-		if (code == EXIT_FINE && !verbs_json)
+		if (code == EXIT_FINE && verbs_json)
+			print_json(answer);
+		else if (code == EXIT_FINE)
 			printf("%s: forgotten\n", argv[i]);
 		json_decref(answer);
 		buf_free(&path);

@@ -239,7 +239,9 @@ verb_renew(int argc, char **argv)
 		worst = verdict(
 			client_request("POST", "/v1/renewals/resume", NULL, bytes_str(""), &answer),
 			&answer);
-		if (worst == EXIT_FINE && !verbs_json)
+		if (worst == EXIT_FINE && verbs_json)
+			print_json(answer);
+		else if (worst == EXIT_FINE)
 			puts("Renewals go on.");
 		json_decref(answer);
 		return worst;

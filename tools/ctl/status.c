@@ -301,6 +301,8 @@ verb_reload(int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
+	if (code == EXIT_FINE && verbs_json)
+		print_json(s);
 	json_decref(s);
 	return code;
 }
