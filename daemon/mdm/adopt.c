@@ -105,7 +105,9 @@ adopt_may(struct mdm *m, const struct enrollment *e, const struct message *msg,
 	const struct identity *i = who->identity;
 
 	if ((e && e->state != STATE_PENDING) || channel_is_user(msg->channel) || who->foreign ||
-		who->revoked || who->expired || !who->cert || !who->number[0])
+		who->revoked || !who->cert || !who->number[0])
+		return false;
+	if (i && i->status == IDENTITY_ACTIVE) /* it was known here, and a person forgot it */
 		return false;
 	if (i && i->enrollment && strcmp(i->enrollment, msg->device) != 0)
 		return false;

@@ -23,6 +23,11 @@ tests_unit_test_profile_SOURCES = tests/unit/test_profile.c
 tests_unit_test_profile_LDADD = $(MDM_TEST_LIBS)
 TESTS += tests/unit/test_profile
 
+check_PROGRAMS += tests/unit/test_migrate
+tests_unit_test_migrate_SOURCES = tests/unit/test_migrate.c $(MDM_KIT)
+tests_unit_test_migrate_LDADD = $(MDM_TEST_LIBS)
+TESTS += tests/unit/test_migrate
+
 check_PROGRAMS += tests/unit/test_reason
 tests_unit_test_reason_SOURCES = tests/unit/test_reason.c
 tests_unit_test_reason_LDADD = $(MDM_TEST_LIBS)

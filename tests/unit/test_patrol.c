@@ -853,6 +853,50 @@ profiles_that_led_nowhere_are_forgotten_in_a_day(void **ctx)
 	delivery_free(d);
 }
 
+static void
+set_imported(struct scene *s, unsigned i, bool came)
+{
+	struct enrollment *e = kit_load(s->k, name_of(i));
+
+	e->imported_at = 1;
+	e->current.set = came;
+	e->current.not_after = fake_wall() + 365 * DAY;
+	if (came) { /* by a message, like any other */
+		silence_seen(&s->k->m, e->id);
+		silence_reset(e);
+	}
+	assert_int_equal(enrollment_save(s->k->m.store, e), 0);
+	enrollment_free(e);
+	commit();
+}
+
+/* It may be with its earlier server still: asked while it may come, and silent only once it came.
+ */
+static void
+an_imported_device_is_not_silent_before_it_came(void **ctx)
+{
+	struct scene *s = *ctx;
+	unsigned i;
+
+	for (i = 0; i < 3; i++)
+		set_imported(s, i, false);
+	silence_from(s, 0);
+	for (i = 3; i < FLEET; i++)
+		s->habit[i] = ANSWERS;
+	pass_served(s, 10 * DAY);
+	assert_int_equal(s->asked[0], 0); /* the window is closed */
+	s->k->m.migration_until = fake_wall() + 10 * DAY;
+	pass_served(s, 9 * DAY);
+	assert_in_range(s->asked[0], 4 * 9 - 1, 4 * 9 + 2);
+	assert_int_equal(count_locked(s), 0);
+	s->habit[1] = ANSWERS;
+	set_imported(s, 0, true);
+	set_imported(s, 1, true);
+	pass_served(s, 3 * DAY);
+	assert_int_equal(count_locked(s), 1);
+	assert_int_equal(kit_state(s->k, name_of(0)), STATE_INACTIVE);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -880,6 +924,7 @@ main(void)
 		TEST(each_question_has_its_own_schedule),
 		TEST(candidates_lapse_after_an_hour),
 		TEST(profiles_that_led_nowhere_are_forgotten_in_a_day),
+		TEST(an_imported_device_is_not_silent_before_it_came),
 	};
 
 	return cmocka_run_group_tests_name("patrol", tests, NULL, NULL);
