@@ -25,7 +25,8 @@ static const struct verb verbs[] = {
 		verb_status },
 	{ "steps", "", "what brings a server up, the next step in bold", verb_steps },
 	{ "devices",
-		"[--state STATE] [--locked] [--users] [--inactive-for 14d] [--sort COLUMN] [--csv]",
+		"[--state STATE] [--locked] [--users] [--awaited] [--inactive-for 14d] [--sort "
+		"COLUMN] [--csv]",
 		"list enrollments", verb_devices },
 	{ "show", "ID", "everything that is known of one enrollment", verb_show },
 	{ "access", "ID", "what the gate says of a device", verb_access },

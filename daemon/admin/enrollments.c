@@ -29,7 +29,7 @@
 
 struct filter {
 	int state; /* -1: any */
-	bool locked, users;
+	bool locked, users, awaited;
 	int64_t inactive_for, now; /* seconds without a response; 0: any */
 	size_t limit, start;
 };
@@ -129,6 +129,7 @@ read_filter(struct admin *a, struct http_request *r, struct filter *f)
 	f->state = state_of(r);
 	f->locked = is_set(r, "locked");
 	f->users = is_set(r, "users");
+	f->awaited = is_set(r, "awaited");
 	f->now = mdm_now(&a->mdm);
 	f->inactive_for = duration_of(r, "inactive_for");
 	f->limit = limit > 0 ? (size_t)limit : PAGE_STANDARD;
@@ -145,7 +146,8 @@ read_filter(struct admin *a, struct http_request *r, struct filter *f)
 static bool
 fits(const struct filter *f, const struct roster_line *line)
 {
-	if (!line || (f->state >= 0 && line->state != f->state) || (f->locked && !line->locked))
+	if (!line || (f->state >= 0 && line->state != f->state) || (f->locked && !line->locked) ||
+		(f->awaited && !line->awaited))
 		return false;
 	if (f->inactive_for &&
 		(line->last_seen > f->now - f->inactive_for || line->state == STATE_REMOVED))

@@ -227,6 +227,7 @@ devices_options(int argc, char **argv, struct buf *filter, bool *csv)
 {
 	static const struct option options[] = { { "state", required_argument, NULL, 's' },
 		{ "locked", no_argument, NULL, 'l' }, { "users", no_argument, NULL, 'u' },
+		{ "awaited", no_argument, NULL, 'a' },
 		{ "inactive-for", required_argument, NULL, 'i' },
 		{ "sort", required_argument, NULL, 'o' }, { "csv", no_argument, NULL, 'c' },
 		{ 0 } };
@@ -240,6 +241,8 @@ devices_options(int argc, char **argv, struct buf *filter, bool *csv)
 			add_filter(filter, "state", optarg);
 		else if (c == 'i')
 			add_filter(filter, "inactive_for", optarg);
+		else if (c == 'a')
+			add_filter(filter, "awaited", "true");
 		else if (c == 'l' || c == 'u')
 			add_filter(filter, c == 'l' ? "locked" : "users", "true");
 		*csv = *csv || c == 'c';

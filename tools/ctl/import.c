@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #define PROFILE_MAX (256u << 10)
 #define CA_MAX (64u << 10)
 #define BAR 40u /* characters */
+#define CREW 7u /* requests at a time beside the first */
 
 struct import {
 	const char *directory, *profile, *identity_ca;
@@ -121,6 +123,15 @@ name_origin(struct import *i, json_t **answer)
 
 /* ---- the files ---- */
 
+/* Several at a time: each waits for the daemon's disk, which takes many by one write. */
+struct crew {
+	struct import *import;
+	const struct import_files *files;
+	json_t **lines; /* of the report, by file; each written by whoever has the file */
+	size_t next, end;
+	pthread_mutex_t lock; /* of `next`, and of the counts in `import` */
+};
+
 static void
 show_progress(const struct import *i)
 {
@@ -137,9 +148,8 @@ show_progress(const struct import *i)
 	fflush(stderr);
 }
 
-static void
-note(struct import *i, const struct import_file *f, const char *result, const json_t *answer,
-	const char *why)
+static json_t *
+line_of(const struct import_file *f, const char *result, const json_t *answer, const char *why)
 {
 	json_t *j = json_object();
 
@@ -151,65 +161,110 @@ note(struct import *i, const struct import_file *f, const char *result, const js
 		json_object_set_new(j, "kind", json_string(member(answer, "kind")));
 	if (why)
 		json_object_set_new(j, "why", json_string(why));
-	json_array_append_new(i->report, j);
+	return j;
 }
 
-static void
-refuse(struct import *i, const struct import_file *f, const char *why)
-{
-	i->refused++;
-	note(i, f, "refused", NULL, why);
-}
-
-static void
-send(struct import *i, const struct import_file *f)
+/* NULL: the daemon is gone. */
+static json_t *
+send(const struct import *i, const struct import_file *f)
 {
 	struct buf content = BUF_INIT, path = BUF_INIT;
-	json_t *answer = NULL;
-	bool changed;
+	json_t *answer = NULL, *line = NULL;
 	int status, err = file_read(f->path, IMPORT_FILE_MAX, &content, NULL);
 
-	if (err < 0) {
-		refuse(i, f, strerror(-err));
-		return;
-	}
+	if (err < 0)
+		return line_of(f, "refused", NULL, strerror(-err));
 	buf_printf(&path, "/migration?report=1&origin=%s", i->origin);
 	status = client_request("PUT", buf_str(&path), "application/x-apple-aspen-mdm-checkin",
 		buf_bytes(&content), &answer);
-	if (status < 0)
-		i->daemon_gone = true;
-	if (status == 200) {
-		changed = member_true(answer, "changed");
-		*(changed ? &i->imported : &i->unchanged) += 1;
-		note(i, f, changed ? "imported" : "unchanged", answer, NULL);
-	} else if (status >= 0) {
-		refuse(i, f,
+	if (status == 200)
+		line = line_of(
+			f, member_true(answer, "changed") ? "imported" : "unchanged", answer, NULL);
+	else if (status >= 0)
+		line = line_of(f, "refused", NULL,
 			*member(answer, "error") ? member(answer, "error") : "the daemon refused");
-	}
 	json_decref(answer);
 	buf_wipe(&content);
 	buf_free(&path);
+	return line;
+}
+
+static json_t *
+handle(const struct import *i, const struct import_file *f)
+{
+	if (f->kind == IMPORT_OTHER)
+		return line_of(f, "skipped", NULL, "it is no property list");
+	if (f->kind == IMPORT_FAULTY)
+		return line_of(f, "refused", NULL, f->why);
+	return send(i, f);
+}
+
+static void
+count(struct import *i, const json_t *line)
+{
+	const char *result = member(line, "result");
+
+	i->daemon_gone = i->daemon_gone || !line;
+	i->imported += strcmp(result, "imported") == 0;
+	i->unchanged += strcmp(result, "unchanged") == 0;
+	i->refused += strcmp(result, "refused") == 0;
+	i->skipped += strcmp(result, "skipped") == 0;
+	i->sent++;
+	if (i->sent % 16 == 0 || i->sent == i->total)
+		show_progress(i);
+}
+
+static void *
+work(void *arg)
+{
+	struct crew *c = arg;
+	size_t k;
+
+	pthread_mutex_lock(&c->lock);
+	while (c->next < c->end && !c->import->daemon_gone) {
+		k = c->next++;
+		pthread_mutex_unlock(&c->lock);
+		c->lines[k] = handle(c->import, &c->files->items[k]);
+		pthread_mutex_lock(&c->lock);
+		count(c->import, c->lines[k]);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+/* Up to c->end, which the next kind waits for. */
+static void
+send_group(struct crew *c)
+{
+	pthread_t threads[CREW];
+	size_t started = 0, wanted = c->end - c->next - 1;
+
+	while (started < CREW && started < wanted &&
+		pthread_create(&threads[started], NULL, work, c) == 0)
+		started++;
+	work(c);
+	while (started)
+		pthread_join(threads[--started], NULL);
 }
 
 static void
 send_all(struct import *i, const struct import_files *files)
 {
-	i->total = files->count;
-	for (size_t k = 0; k < files->count && !i->daemon_gone; k++) {
-		const struct import_file *f = &files->items[k];
+	struct crew c = { .import = i, .files = files, .lock = PTHREAD_MUTEX_INITIALIZER };
 
-		if (f->kind == IMPORT_OTHER) {
-			i->skipped++;
-			note(i, f, "skipped", NULL, "it is no property list");
-		} else if (f->kind == IMPORT_FAULTY) {
-			refuse(i, f, f->why);
-		} else {
-			send(i, f);
-		}
-		i->sent++;
-		if (i->sent % 16 == 0 || i->sent == i->total)
-			show_progress(i);
+	i->total = files->count;
+	c.lines = xcalloc(files->count + 1, sizeof(json_t *));
+	while (c.end < files->count && !i->daemon_gone) {
+		enum import_kind kind = files->items[c.end].kind;
+
+		while (c.end < files->count && files->items[c.end].kind == kind)
+			c.end++;
+		send_group(&c);
 	}
+	for (size_t k = 0; k < files->count; k++)
+		if (c.lines[k])
+			json_array_append_new(i->report, c.lines[k]);
+	free(c.lines);
 }
 
 static json_t *
