@@ -68,7 +68,7 @@ close_window(struct mdm *m, const char *actor, const char *why)
 
 	if (rc < 0)
 		return rc;
-	log_event(EV_ADOPT_CLOSED, FIELDS(F_ACTOR(actor), F_REASON(why)),
+	log_event(EV_ADOPT_CLOSED, FIELDS(F_ACTOR(actor ? actor : "cordond"), F_REASON(why)),
 		"Unknown devices are taken in no more: %s; %zu were", why, adopt_count(m));
 	return 0;
 }
@@ -214,7 +214,9 @@ adopt_take(struct mdm *m, struct party *p, const struct message *msg, const stru
 	p->dirty = rc == 0;
 	if (rc == 0)
 		log_event(EV_DEVICE_ADOPTED,
-			FIELDS(F_ENROLLMENT(e->id), F_STATE(state_name(e->state))),
+			FIELDS(F_ENROLLMENT(e->id), F_STATE(state_name(e->state)),
+				F_ACTOR("device"),
+				F_REASON("the window of cordonctl adopt is open")),
 			"Device %s is taken in again: nothing was known of it here, and it has an "
 			"identity of this server, number %s",
 			e->id, e->number);

@@ -35,7 +35,7 @@ close_window(struct mdm *m, const char *why)
 		return;
 	m->migration_until = 0;
 	roster_counts(m->roster, &n);
-	log_event(EV_MIGRATION_CLOSED, FIELDS(F_REASON(why)),
+	log_event(EV_MIGRATION_CLOSED, FIELDS(F_ACTOR("cordond"), F_REASON(why)),
 		"The window for the certificates of imported devices is closed: %s; %zu of %zu "
 		"have not come",
 		why, n.awaited, n.imported);
@@ -54,7 +54,8 @@ migrate_configure(struct mdm *m, const struct conf *before)
 		return;
 	}
 	m->migration_until = mdm_now(m) + wanted;
-	log_event(EV_MIGRATION_OPENED, NO_FIELDS,
+	log_event(EV_MIGRATION_OPENED,
+		FIELDS(F_ACTOR("cordond"), F_REASON("the configuration says so")),
 		"The window `migration` is open until %s: imported devices may bind the "
 		"certificates that they have",
 		clock_iso(m->migration_until, until, sizeof(until)));
@@ -363,7 +364,9 @@ tell_bound(const struct enrollment *e, const struct speaker *who)
 
 	cert_issuer(who->cert, &issuer);
 	cert_serial(who->cert, &serial);
-	log_event(EV_DEVICE_BOUND, FIELDS(F_ENROLLMENT(e->id), F_SERIAL(e->facts.serial)),
+	log_event(EV_DEVICE_BOUND,
+		FIELDS(F_ENROLLMENT(e->id), F_SERIAL(e->facts.serial), F_ACTOR("device"),
+			F_REASON("the window migration is open")),
 		"Imported device %s came with certificate %s of %s, which is its identity from now "
 		"on",
 		e->id, buf_str(&serial), buf_str(&issuer));
