@@ -1,4 +1,5 @@
-/* page.h - a JSON object as a page for people: a line each, what is nested indented below its name */
+/* page.h - a JSON object as a page for people: a line each, what is nested indented below its name
+ */
 #ifndef CORDON_CTL_PAGE_H
 #define CORDON_CTL_PAGE_H
 
