@@ -1,6 +1,6 @@
 """webhook.py - events reach their receiver: key by key, signed, in order, through failures of either side
 
-CORDON_WEBHOOK_EVENTS (default 150: messages that devices send) and CORDON_WEBHOOK_KILLS (default 5) are the size of the last test.
+CORDON_WEBHOOK_EVENTS (default 100: messages that devices send) and CORDON_WEBHOOK_KILLS (default 4) are the size of the last test.
 """
 import base64
 import collections
@@ -16,8 +16,8 @@ import time
 
 from bed import BUILD, SLOW, Bed, Tap, await_, free_port
 
-EVENTS = int(os.environ.get('CORDON_WEBHOOK_EVENTS', '150'))
-KILLS = int(os.environ.get('CORDON_WEBHOOK_KILLS', '5'))
+EVENTS = int(os.environ.get('CORDON_WEBHOOK_EVENTS', '100'))
+KILLS = int(os.environ.get('CORDON_WEBHOOK_KILLS', '4'))
 WAVE, THREADS = max(8, min(100, EVENTS // 16)), 8  # devices at a time, requests at a time
 KEY = b'a key of the webhook'
 
