@@ -1,5 +1,6 @@
 /* main.c - options of cordond */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,8 @@ main(int argc, char **argv)
 	bool test = false;
 	int c;
 
+	/* Each thread's own arena would keep a megabyte or two of what its largest job needed. */
+	mallopt(M_ARENA_MAX, 1);
 	log_set_name("cordond");
 	while ((c = getopt_long(argc, argv, "c:tVh", options, NULL)) != -1) {
 		switch (c) {
