@@ -136,7 +136,8 @@ print_result(struct load *l, double cpu)
 	double seconds = l->end - l->start;
 	json_t *j;
 
-	qsort(l->latency, l->done, sizeof(float), compare);
+	if (l->done > 0)
+		qsort(l->latency, l->done, sizeof(float), compare);
 	j = json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:I, s:I, s:f}", "done",
 		(json_int_t)l->done, "seconds", seconds, "rate",
 		seconds > 0 ? (double)l->done / seconds : 0, "p50_ms", quantile(l, 0.5), "p99_ms",
