@@ -161,7 +161,8 @@ visit_some(const struct visit *v, struct bytes in, size_t *used)
 			break;
 		*used += ENTRY_HEAD + key.len + value.len;
 		if (key.len >= v->prefix.len &&
-			memcmp(key.data, v->prefix.data, v->prefix.len) == 0 &&
+			(v->prefix.len == 0 ||
+				memcmp(key.data, v->prefix.data, v->prefix.len) == 0) &&
 			!(v->skip && v->skip(v->arg, key)))
 			r = v->each(v->arg, key, value);
 	}
