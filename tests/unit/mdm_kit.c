@@ -122,9 +122,11 @@ kit_synchronised(void)
 void
 kit_open(struct kit *k)
 {
-	struct store_options o = {
-		.directory = k->directory, .seal = k->seal, .on_change = follow, .arg = k
-	};
+	struct store_options o = { .directory = k->directory,
+		.seal = k->seal,
+		.segment_size = k->segment_size,
+		.on_change = follow,
+		.arg = k };
 
 	k->m.roster = roster_new();
 	assert_int_equal(store_open(&o, &k->m.store, NULL), 0);

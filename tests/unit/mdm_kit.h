@@ -21,6 +21,7 @@ struct kit {
 	struct certpair push;
 	struct conf_listen listen;
 	struct seal *seal;
+	size_t segment_size; /* of the store's log, from the next kit_open; 0: the store's own */
 	char directory[64];
 };
 

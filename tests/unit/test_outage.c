@@ -233,6 +233,14 @@ path_back(void)
 	fleet.world.own_path = NULL;
 }
 
+/* It tries another one again and again. */
+static void
+small_segments(void)
+{
+	kit_close(fleet.kit);
+	fleet.kit->segment_size = 64 << 10;
+}
+
 static void
 disk_full(void)
 {
@@ -318,7 +326,7 @@ static const struct outage outages[] = {
 	{ "a proxy in front answers 502", nothing, proxy_fails, path_back, STANDS },
 	{ "a proxy answers 502 to others", nothing, proxy_fails_others, path_back, STANDS },
 	{ "a proxy answers 502 for 22 hours again and again", nothing, often, nothing, LIMPS },
-	{ "every commit is refused", nothing, disk_full, disk_mended, STANDS },
+	{ "every commit is refused", small_segments, disk_full, disk_mended, STANDS },
 	{ "the wall clock is a year ahead", nothing, wall_ahead, wall_right, RUNS },
 	{ "the wall clock is a year behind", nothing, wall_behind, wall_right, RUNS },
 	{ "a year ahead, so that certificates seem expired", with_tls, wall_ahead, wall_right,
