@@ -7,7 +7,7 @@ packages_build=(build-essential autoconf automake pkg-config libssl-dev libconfi
 packages_play=(openssl curl ca-certificates libcmocka-dev)
 packages_test=(clang clang-format python3 python3-yaml libplist-utils nghttp2-server nghttp2-client certmonger dbus-daemon
 	libjson-validator-perl strongswan-pki libstrongswan-extra-plugins libxml2-utils mandoc xz-utils nginx-light
-	shellcheck debhelper systemd-container dbus)
+	shellcheck debhelper lintian rpm systemd-container dbus e2fsprogs ansible-core prometheus)
 
 # Installs what is missing of the packages named, as root or with sudo, and says so.
 packages_need() {

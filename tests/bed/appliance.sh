@@ -30,6 +30,11 @@ export MACHINE_DISK=320 # the log alone grows to five segments of 32 MiB
 machine_up
 
 # --- installed: enabled, running, waiting, and nothing failed ---
+if command -v lintian >/dev/null; then
+	ok "lintian finds nothing in the package" lintian --allow-root --fail-on error,warning "$work/share/cordon.deb"
+else
+	ok "lintian finds nothing in the package # lintian is not on this machine" true
+fi
 ok "the package installs" in_ 'dpkg -i /share/cordon.deb'
 ok "the service runs and is enabled" has "active enabled" 'echo $(systemctl is-active cordond) $(systemctl is-enabled cordond)'
 ok "... and waits" status "$active" "MDM not configured: server-name is still \"mdm.example.invalid\"; set organization and server-name in /etc/cordon/cordond.conf. $more$none"
@@ -163,6 +168,10 @@ ok "it stops without a complaint" in_ 'systemctl disable --now cordond.socket co
 in_ 'umount /var/lib/cordon'
 ok "removing keeps configuration, certificates and state" in_ 'dpkg -r cordon && ls /etc/cordon/cordond.conf /etc/cordon/certs/ssc.key && ls -d /var/lib/cordon/state.gdbm'
 ok "installed again, it goes on where it was" in_ 'dpkg -i /share/cordon.deb'
+ok "... with its device" status "$active" "$fine"
+ok "an upgrade restarts it" in_ 'dpkg-deb -R /share/cordon.deb /tmp/next && sed -i "s/^Version: .*/Version: 99-1/" /tmp/next/DEBIAN/control &&
+	dpkg-deb -b /tmp/next /tmp/next.deb && old=$(systemctl show -P MainPID cordond) && dpkg -i /tmp/next.deb &&
+	[ "$(systemctl show -P MainPID cordond)" != "$old" ]'
 ok "... with its device" status "$active" "$fine"
 ok "an edited conffile survived" in_ 'grep "server-name = \"localhost\"" /etc/cordon/cordond.conf'
 ok "purging leaves nothing" in_ 'dpkg -P cordon && ! ls -d /etc/cordon /var/lib/cordon /run/cordon /lib/systemd/system/cordond* 2>/dev/null'

@@ -2,6 +2,8 @@
 TESTS += tests/system/examples.sh
 if SYSTEM_TESTS
 TESTS += tests/system/gate.py
+# On machines of their own, as root where systemd-nspawn is; elsewhere they say that they were left out.
+TESTS += tests/bed/appliance.sh tests/bed/rpm.sh
 endif
 EXTRA_DIST += tests/system/examples.sh tests/system/gate.py
 EXTRA_DIST += tests/bed/appliance.sh tests/bed/ansible.sh tests/bed/inside.sh tests/bed/machine.sh tests/bed/bed.sh \
