@@ -138,7 +138,7 @@ ok "... and its device" status "$active" "$fine"
 ok "the sealing key may be a credential" in_ 'install -D -m 600 /etc/cordon/certs/store.key /etc/credstore/cordon.store.key &&
 	rm /etc/cordon/certs/store.key && systemctl restart cordond && cordonctl show C39BED | grep 18.1'
 ok "... and without any the service runs, and says so" in_ 'mv /etc/credstore/cordon.store.key /root/store.key && systemctl restart cordond && systemctl is-active cordond'
-ok "... in its status" status "$active" "There is no store.key: secrets and answers in /var/lib/cordon can neither be read nor kept. Put it back into /etc/cordon/certs, from where it is kept beside the backup. $fine"
+ok "... in its status" status "$active" "There is no store.key: secrets and answers in /var/lib/cordon can neither be read nor kept; [0-9] secrets and the push tokens of [0-9] enrollments do not open. Put the right one back into /etc/cordon/certs, from where it is kept beside the backup. $fine"
 
 ok "... until it is back" in_ 'chgrp cordon /root/store.key; chmod 640 /root/store.key; mv /root/store.key /etc/cordon/certs/'
 ok "... which needs no restart" status "$active" "$fine"
