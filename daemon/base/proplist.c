@@ -4,6 +4,8 @@
  * libplist copies a shared object of a binary list at every reference, so that a few hundred bytes
  * could ask for any amount of memory; the walk here visits what libplist would visit and counts.
  */
+#include "config.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -532,6 +534,17 @@ proplist_has(plist_t dict, const char *key)
 	return dict && plist_get_node_type(dict) == PLIST_DICT && plist_dict_get_item(dict, key);
 }
 
+/* What libplist made. */
+static void
+give_back(char *made)
+{
+#ifdef HAVE_PLIST_MEM_FREE
+	plist_mem_free(made);
+#else
+	plist_to_xml_free(made); /* and plist_to_bin_free is the same */
+#endif
+}
+
 void
 proplist_to_xml(plist_t node, struct buf *out)
 {
@@ -540,7 +553,7 @@ proplist_to_xml(plist_t node, struct buf *out)
 
 	plist_to_xml(node, &text, &len);
 	buf_add(out, text, text ? len : 0);
-	plist_to_xml_free(text);
+	give_back(text);
 }
 
 void
@@ -551,5 +564,5 @@ proplist_to_binary(plist_t node, struct buf *out)
 
 	plist_to_bin(node, &raw, &len);
 	buf_add(out, raw, raw ? len : 0);
-	plist_to_bin_free(raw);
+	give_back(raw);
 }
