@@ -107,6 +107,13 @@ tests_unit_test_outage_LDADD = $(MDM_TEST_LIBS)
 tests_unit_test_outage_LDFLAGS = $(AM_LDFLAGS) $(FLEET_LDFLAGS)
 TESTS += tests/unit/test_outage
 
+# what devices are asked for by themselves
+check_PROGRAMS += tests/unit/test_refresh
+tests_unit_test_refresh_SOURCES = tests/unit/test_refresh.c $(FLEET)
+tests_unit_test_refresh_LDADD = $(MDM_TEST_LIBS)
+tests_unit_test_refresh_LDFLAGS = $(AM_LDFLAGS) $(FLEET_LDFLAGS)
+TESTS += tests/unit/test_refresh
+
 # a year of it; tests/system/year.py runs and judges it
 check_PROGRAMS += tests/unit/year
 tests_unit_year_SOURCES = tests/unit/year.c $(FLEET)

@@ -742,75 +742,6 @@ an_answer_brings_back_but_does_not_unlock(void **ctx)
 	kit_device_free(&s->talker);
 }
 
-static unsigned
-count_type(struct kit *k, const char *id, const char *type)
-{
-	struct queue *q;
-	unsigned n = 0;
-	size_t i;
-
-	assert_int_equal(queue_load(k->m.store, id, &q), 0);
-	for (i = 0; i < q->count; i++)
-		n += strcmp(q->entries[i].type, type) == 0;
-	queue_free(q);
-	return n;
-}
-
-static void
-drain(struct kit *k, unsigned i, unsigned *counts)
-{
-	static const char *const types[] = { "DeviceInformation", "SecurityInfo", "ProfileList",
-		"CertificateList", "InstalledApplicationList" };
-	size_t t, dropped;
-
-	for (t = 0; t < 5; t++) {
-		unsigned n = count_type(k, name_of(i), types[t]);
-
-		assert_true(n <= 1);
-		counts[t] += n;
-	}
-	assert_int_equal(queue_clear(k->m.store, name_of(i), &dropped), 0);
-}
-
-static void
-each_question_has_its_own_schedule(void **ctx)
-{
-	static const unsigned expected[] = { 30, 120, 30, 4, 0 };
-	unsigned counts[FLEET][5] = { { 0 } }, i, t;
-	struct scene *s = *ctx;
-	int64_t at;
-
-	s->k->conf.refresh.device_information = DAY;
-	s->k->conf.refresh.security_info = 6 * HOUR;
-	s->k->conf.refresh.profile_list = DAY;
-	s->k->conf.refresh.certificate_list = 7 * DAY;
-	pass(s, STEP);
-	for (i = 0; i < FLEET; i++)
-		drain(s->k, i, counts[i]);
-	memset(counts, 0, sizeof(counts));
-	for (at = 0; at < 30 * DAY; at += STEP) {
-		pass(s, STEP);
-		/* the last one sleeps for four weeks */
-		for (i = 0; i < FLEET - (at < 28 * DAY); i++)
-			drain(s->k, i, counts[i]);
-	}
-	for (i = 0; i < FLEET - 1; i++)
-		for (t = 0; t < 5; t++)
-			assert_in_range(counts[i][t] + 1, expected[t], expected[t] + 2);
-	/* once for the four weeks, then two days as ever */
-	assert_in_range(counts[FLEET - 1][0], 2, 4);
-	assert_in_range(counts[FLEET - 1][1], 7, 10);
-	/* a changed period acts at the next round */
-	s->k->conf.refresh.installed_applications = HOUR;
-	pass(s, STEP);
-	assert_int_equal(count_type(s->k, "D0", "InstalledApplicationList"), 1);
-	/* by a person's word: all of them now */
-	patrol_refresh_all(&s->k->m, "ann");
-	pass(s, STEP);
-	for (i = 0; i < FLEET; i++)
-		assert_int_equal(kit_waiting(s->k, name_of(i)), 5);
-}
-
 static void
 candidates_lapse_after_an_hour(void **ctx)
 {
@@ -921,7 +852,6 @@ main(void)
 		TEST(paused_time_does_not_count),
 		TEST(never_locks_nobody_and_changes_act_at_the_next_round),
 		TEST(an_answer_brings_back_but_does_not_unlock),
-		TEST(each_question_has_its_own_schedule),
 		TEST(candidates_lapse_after_an_hour),
 		TEST(profiles_that_led_nowhere_are_forgotten_in_a_day),
 		TEST(an_imported_device_is_not_silent_before_it_came),
