@@ -176,17 +176,14 @@ push_named(char **ids, int count)
 	return code;
 }
 
-/* Many are asked by the daemon, in slices; their list is only for groups. */
 static int
 push_found(struct many *m)
 {
 	json_t *job = NULL;
-	int code = m->group_by ? many_choose(m, "push", NULL, 0) : EXIT_FINE;
+	int code = many_find_groups(m, "push");
 
-	if (code == EXIT_FINE) {
-		many_print_groups(m);
+	if (code == EXIT_FINE)
 		code = bulk_start(&m->filter, json_string("push"), &job);
-	}
 	if (code == EXIT_FINE)
 		code = bulk_finish(&job, "push", "asked");
 	json_decref(job);

@@ -201,6 +201,16 @@ many_print_groups(struct many *m)
 }
 
 int
+many_find_groups(struct many *m, const char *verb)
+{
+	int code = m->group_by ? many_choose(m, verb, NULL, 0) : EXIT_FINE;
+
+	if (code == EXIT_FINE)
+		many_print_groups(m);
+	return code;
+}
+
+int
 many_consent(struct many *m, const char *what)
 {
 	size_t n = many_count(m);

@@ -34,6 +34,8 @@ int many_choose(struct many *m, const char *verb, char **ids, int count);
 /* A verb's arguments as a whole: options (of MANY_OPTIONS alone), then ids. */
 int many_parse(struct many *m, int argc, char **argv);
 size_t many_count(const struct many *m);
+/* Where the daemon works through a filter itself, and the list is only for --group-by. */
+int many_find_groups(struct many *m, const char *verb);
 /* With --group-by: how many of each, a line each; once. */
 void many_print_groups(struct many *m);
 /*

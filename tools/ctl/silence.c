@@ -103,34 +103,48 @@ refresh_one(const char *id)
 	return code;
 }
 
+static int
+refresh_found(struct many *m)
+{
+	int code = many_find_groups(m, "refresh");
+
+	if (code == EXIT_FINE)
+		code = bulk_filter_narrows(&m->filter) ? refresh_some(&m->filter) : refresh_all();
+	return code;
+}
+
+static int
+refresh_named(char **ids, int count)
+{
+	int code, worst = EXIT_FINE;
+
+	for (int i = 0; i < count; i++)
+		if ((code = refresh_one(ids[i])) > worst)
+			worst = code;
+	return worst;
+}
+
 int
 verb_refresh(int argc, char **argv)
 {
-	static const struct option options[] = { { "all", no_argument, NULL, 'a' },
-		BULK_FILTER_OPTIONS, { 0 } };
-	struct bulk_filter filter = { 0 };
-	int c, code, worst = EXIT_FINE;
-	bool all = false;
+	static const struct option options[] = { MANY_OPTIONS, { 0 } };
+	struct many m = { 0 };
+	int c, code;
 
 	optind = 0;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == '?')
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (!many_option(&m, c))
 			return EXIT_USAGE_FAULT;
-		all = all || c == 'a';
-		bulk_filter_option(&filter, c);
+	if (optind == argc && (m.all || bulk_filter_narrows(&m.filter))) {
+		code = refresh_found(&m);
+	} else {
+		code = many_choose(&m, "refresh", argv + optind, argc - optind);
+		many_print_groups(&m);
+		if (code == EXIT_FINE)
+			code = refresh_named(argv + optind, argc - optind);
 	}
-	if ((all || bulk_filter_narrows(&filter)) == (optind < argc)) {
-		fprintf(stderr,
-			"cordonctl refresh: either IDs are wanted, or --all, or one or more of "
-			"--state, --system, --locked and --users\n");
-		return EXIT_USAGE_FAULT;
-	}
-	if (optind == argc)
-		return bulk_filter_narrows(&filter) ? refresh_some(&filter) : refresh_all();
-	for (; optind < argc; optind++)
-		if ((code = refresh_one(argv[optind])) > worst)
-			worst = code;
-	return worst;
+	many_free(&m);
+	return code;
 }
 
 struct pausing {
