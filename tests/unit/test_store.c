@@ -181,7 +181,7 @@ a_large_database_is_not_copied_for_a_small_change(void **state)
 {
 	struct bed *b = *state;
 	struct store_numbers n;
-	char key[8];
+	char key[16];
 
 	bed_close(b);
 	b->options.table_max = 1 << 10;
@@ -261,7 +261,7 @@ walk_file(const struct bed *b)
 static void
 fill_for_walks(struct bed *b)
 {
-	char key[8];
+	char key[16];
 
 	for (int i = 0; i < 8; i++) {
 		snprintf(key, sizeof(key), "e%d", i);
