@@ -17,8 +17,8 @@
 
 #include "base/duration.h"
 #include "mdm/party.h"
-#include "mdm/service.h"
 #include "mdm/schema.h"
+#include "mdm/service.h"
 #include "policy/gate.h"
 #include "store/queue.h"
 #include "store/result.h"

@@ -13,8 +13,9 @@
 #define INACTIVITY_STEP_MS (300 * INT64_C(1000)) /* longest step that counts: else we slept */
 #define INACTIVITY_OUTAGE (3600)		 /* seconds of standing after which nobody is */
 #define INACTIVITY_SETTLE (900)			 /* locked before everybody was asked again */
-#define INACTIVITY_FEW 10u /* devices: so many at once are silent by themselves, not by an outage \
-			    */
+#define INACTIVITY_FEW                                                             \
+	10u /* devices: so many at once are silent by themselves, not by an outage \
+	     */
 
 /* ---- the service clock of one topic ---- */
 
