@@ -11,6 +11,7 @@ AM_TESTS_ENVIRONMENT = \
 	UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS; \
 	CORDON_BUILD='$(abs_top_builddir)'; export CORDON_BUILD; \
 	CORDON_SOURCE='$(abs_top_srcdir)'; export CORDON_SOURCE; \
+	BENCH_SANITIZE='$(SANITIZE)'; export BENCH_SANITIZE; \
 	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE; \
 	CC='$(CC)'; export CC;
 
