@@ -69,3 +69,7 @@ TESTS += tests/system/migration.py tests/system/importing.py tests/system/adopt.
 endif
 EXTRA_DIST += tests/system/earlier.py tests/system/migration.py tests/system/importing.py tests/system/adopt.py
 EXTRA_DIST += tests/system/declarative.py tests/system/cordonctl.py
+if SYSTEM_TESTS
+TESTS += tests/system/upgrade.py
+endif
+EXTRA_DIST += tests/system/upgrade.py tests/system/first-store.txt
