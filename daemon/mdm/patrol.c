@@ -28,6 +28,7 @@
 #define BREATH_MS 5	  /* between slices */
 #define FIRST_MS 2000	  /* after the start */
 #define SWEEP_EVERY 86400 /* seconds between two looks for deliveries that led nowhere */
+#define SWEEP_FIRST 3600  /* after a start, when a walk has its own file again */
 #define CLOCK_EVERY 64u	  /* lines between two looks at the clock, when nothing is to be done */
 #define WINDOW "locked-by-inactivity" /* meta */
 
@@ -565,6 +566,7 @@ patrol_new(struct mdm *m)
 	p->candidates = table_new(free);
 	m->patrol = p;
 	load_window(p);
+	p->sweep_at = mdm_now(p->m) + SWEEP_FIRST;
 	load_candidates(p);
 	if (m->loop) {
 		p->timer = loop_timer_new(m->loop, on_timer, p);
